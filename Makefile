@@ -1,0 +1,68 @@
+# The front door. `make help` lists what there is; `make` alone does what CI does.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SCENARIOS := $(wildcard scenarios/*.yaml)
+# saturate.yaml asks what a machine carries: there is nothing in it to rehearse
+REHEARSABLE := $(filter-out scenarios/saturate.yaml,$(SCENARIOS))
+
+.DEFAULT_GOAL := all
+.PHONY: all help setup run rehearse scenarios test lint format bench docs lock clean
+
+all: test lint  ## What CI does: test, then lint
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*  ##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*  ## (.*)/  \1\t\2/' | expand -t 14
+
+setup: $(STAMP)  ## Make .venv with the locked dependencies (only when they changed)
+
+# Shims of version managers may exist and still fail: each candidate is asked what it is.
+$(STAMP): requirements.txt pyproject.toml
+	@set -e; for python in python3 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Setting up $(VENV) with $$($$python --version)"; \
+	        $$python -m venv $(VENV); break; fi; done; \
+	    test -x $(PY) || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup  ## Run scenarios/rollout.yaml live: 1 000 things over MQTT, Locust measuring
+	$(BIN)/jobfleet run scenarios/rollout.yaml
+
+rehearse: setup  ## Rehearse scenarios/timeouts.yaml in virtual time
+	$(BIN)/jobfleet rehearse scenarios/timeouts.yaml
+
+scenarios: setup  ## Check every scenario and rehearse those that can be
+	$(BIN)/jobfleet check $(SCENARIOS)
+	@set -e; for scenario in $(REHEARSABLE); do $(BIN)/jobfleet rehearse $$scenario; done
+
+test: setup  ## All tests; simulator/jobs must be covered to the last branch
+	$(PY) -m pytest --cov --cov-report=
+	$(PY) -m coverage report --include='simulator/jobs/*' --fail-under=100 --show-missing
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## Measure speed against floors (about two minutes; nothing else should run)
+	$(PY) -m benchmarks
+
+docs: setup  ## Write the generated parts of the documentation anew
+	$(PY) -m docs.generate
+
+lock: setup  ## Pin every dependency anew, with hashes, for every platform
+	$(PY) -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade \
+	    --output-file requirements.txt
+
+clean:  ## Remove what was made, but for runs/
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist

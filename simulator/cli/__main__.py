@@ -1,0 +1,5 @@
+"""``python -m simulator.cli``."""
+
+from simulator.cli.app import main
+
+main()

@@ -1,0 +1,141 @@
+"""The typer application and what all its commands share: errors become one line and a code.
+
+Exit codes: 0 all expectations met, 1 an expectation failed, 2 the scenario or the command line is
+wrong, 3 the target could not be reached or was lost, 4 the generator could not keep its schedule,
+130 interrupted.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.errors import JobfleetError, ScenarioError, TargetError, UsageError
+
+app = typer.Typer(
+    name="jobfleet",
+    help="Rehearse and load-test AWS IoT Jobs rollouts.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ScenarioArgument = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(help="Seed of all chance (default: the scenario's, else 1).", show_default=False),
+]
+ThingsOption = Annotated[
+    int | None,
+    typer.Option(help="Number of things; cohorts are rescaled in proportion.", show_default=False),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(help="Run directory (default: a fresh one under runs/).", show_default=False),
+]
+
+
+@app.command()
+def rehearse(
+    scenario: ScenarioArgument,
+    seed: SeedOption = None,
+    things: ThingsOption = None,
+    out: OutOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")] = False,
+) -> None:
+    """Run a scenario in virtual time: the same bytes for the same seed."""
+    from simulator.cli import runs
+
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet))
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    seed: SeedOption = None,
+    things: ThingsOption = None,
+    out: OutOption = None,
+    transport: Annotated[str, typer.Option(help="mqtt (ours) or aiomqtt.")] = "mqtt",
+    target: Annotated[
+        str | None,
+        typer.Option(help="mqtt://HOST:PORT of a service instead of our own.", show_default=False),
+    ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(help="http://HOST:PORT of that service.", show_default=False),
+    ] = None,
+) -> None:
+    """Run a scenario live over MQTT, Locust measuring."""
+    from simulator.cli import runs
+
+    raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    mqtt_port: Annotated[int, typer.Option(help="MQTT port; 0 picks a free one.")] = 1883,
+    http_port: Annotated[int, typer.Option(help="HTTP port; 0 picks a free one.")] = 8080,
+    time_scale: Annotated[
+        float, typer.Option(help="Scenario seconds per wall second: timers run faster.", min=1e-6)
+    ] = 1.0,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="Register this scenario's fleet at the start.", show_default=False),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say the addresses as one line of JSON.")
+    ] = False,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when standard input closes.", hidden=True)
+    ] = False,
+) -> None:
+    """Serve the Jobs service over MQTT and HTTP until interrupted."""
+    from simulator.cli import serving
+
+    serving.serve(host, mqtt_port, http_port, time_scale, scenario, as_json, with_parent)
+
+
+@app.command()
+def check(
+    scenarios: Annotated[
+        list[Path], typer.Argument(help="Scenario files (YAML).", show_default=False)
+    ],
+) -> None:
+    """Check scenario files: every fault with file, line, key and what is allowed."""
+    from simulator.cli import runs
+
+    raise typer.Exit(runs.check(scenarios))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the scenario file, for editors."""
+    from simulator.cli import runs
+
+    runs.schema()
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as of
+
+    typer.echo(of("jobfleet"))
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one message and an exit code."""
+    try:
+        app()
+    except JobfleetError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(exit_code(error))
+
+
+def exit_code(error: JobfleetError) -> int:
+    """The exit code that an error stands for."""
+    if isinstance(error, (ScenarioError, UsageError)):
+        return 2
+    return 3 if isinstance(error, TargetError) else 1

@@ -1,0 +1,83 @@
+"""The life of one job execution: its transitions as a table, its version, its two timers.
+
+Rule 1: everything that decides whether a status may follow another stands in this file.
+Rule 2: a pair that is missing from ``TRANSITIONS`` *is* InvalidStateTransition.
+Rule 3: every transition moves the version by the table's step (1; REMOVED leaves it), so a device
+        that was overtaken learns it from its ``expectedVersion``.
+
+::
+
+    (created) → QUEUED → IN_PROGRESS → SUCCEEDED | FAILED | REJECTED | TIMED_OUT | CANCELED
+                QUEUED → SUCCEEDED | FAILED | REJECTED | CANCELED | REMOVED
+
+The subtlety is in the timers: the in-progress timer starts once, when the execution goes
+IN_PROGRESS, and nothing moves it; each new step timeout discards the step timer and starts anew;
+whichever ends first ends the execution (DG:jobs-configurations-details).
+
+Sources: DG:iot-jobs-lifecycle (who may set what), DG:jobs-mqtt-api, docs/fidelity.md.
+"""
+
+from typing import Final, Literal
+
+from simulator.errors import InvalidStateTransition
+from simulator.jobs.model import JobExecution, Status
+
+Actor = Literal["device", "service", "force"]
+"""Who asks: the thing, the service (timer, cancel, removal), or a cancel with ``force``."""
+
+TRANSITIONS: Final[dict[tuple[Status, Status], dict[Actor, int]]] = {
+    # (from, to): {who may: by how much the version grows}
+    ("QUEUED", "IN_PROGRESS"): {"device": 1},
+    # No source forbids a direct end, and deployed device code uses it.
+    ("QUEUED", "SUCCEEDED"): {"device": 1},
+    ("QUEUED", "FAILED"): {"device": 1},
+    ("QUEUED", "REJECTED"): {"device": 1},
+    ("QUEUED", "CANCELED"): {"service": 1, "force": 1},
+    ("QUEUED", "REMOVED"): {"service": 0},
+    ("IN_PROGRESS", "IN_PROGRESS"): {"device": 1},
+    ("IN_PROGRESS", "SUCCEEDED"): {"device": 1},
+    ("IN_PROGRESS", "FAILED"): {"device": 1},
+    ("IN_PROGRESS", "REJECTED"): {"device": 1},
+    ("IN_PROGRESS", "TIMED_OUT"): {"service": 1},
+    ("IN_PROGRESS", "CANCELED"): {"force": 1},
+}
+
+DEVICE_SETTABLE: Final = frozenset({"IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED"})
+"""What a device may ask for at all; anything else is refused whatever the current state."""
+
+NO_STEP_TIMER: Final = -1
+"""The ``stepTimeoutInMinutes`` that discards the step timer."""
+
+
+def advance(execution: JobExecution, to: Status, actor: Actor, now: float) -> None:
+    """Move ``execution`` to ``to``, its version and its times with it.
+
+    Raises:
+        InvalidStateTransition: the table has no such transition for this actor; nothing changed.
+    """
+    step = TRANSITIONS.get((execution.status, to), {}).get(actor)
+    if step is None:
+        raise InvalidStateTransition(
+            f"The status of job execution cannot be changed from {execution.status} to {to}"
+        )
+    if execution.status == "QUEUED" and to in ("IN_PROGRESS", "SUCCEEDED", "FAILED"):
+        execution.started_at = now
+    if to == "IN_PROGRESS":
+        if execution.status == "QUEUED":
+            minutes = execution.job.timeout.in_progress_timeout_in_minutes
+            execution.in_progress_deadline = None if minutes is None else now + minutes * 60
+    else:
+        execution.in_progress_deadline = execution.step_deadline = None
+    execution.status = to
+    execution.version += step
+    execution.last_updated_at = now
+
+
+def set_step_timer(execution: JobExecution, minutes: int | None, now: float) -> None:
+    """Restart the step timer, discard it (-1), or leave it alone (None).
+
+    It counts only while the execution is IN_PROGRESS (botocore ``stepTimeoutInMinutes``).
+    """
+    if minutes is None or execution.status != "IN_PROGRESS":
+        return
+    execution.step_deadline = None if minutes == NO_STEP_TIMER else now + minutes * 60

@@ -1,0 +1,331 @@
+"""Topics and JSON ⇄ messages, in both directions: how the data plane looks over MQTT.
+
+Rule 1: here, and in ``rest.py`` beside it, ``epoch + elapsed`` becomes a timestamp and back.
+Rule 2: over MQTT a job document is an object and an execution carries no thingName; over HTTP it
+        is a string and it does (DG:jobs-mqtt-api, botocore ``iot-jobs-data``).
+Rule 3: a rejection echoes the clientToken of every request whose JSON could be read.
+"""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from simulator import errors
+from simulator.errors import InvalidJson, InvalidRequest, InvalidTopic, Rejection
+from simulator.jobs.messages import (
+    DataReply,
+    DataRequest,
+    DescribeJobExecutionRequest,
+    ExecutionReply,
+    GetPendingJobExecutionsRequest,
+    JobExecutionData,
+    JobExecutionState,
+    JobExecutionSummary,
+    Notify,
+    NotifyNext,
+    PendingReply,
+    StartNextPendingJobExecutionRequest,
+    UpdateJobExecutionRequest,
+    UpdateReply,
+)
+
+R = TypeVar("R", bound=DataRequest)
+
+PREFIX: Final = "$aws/things/"
+
+_THING_LEVEL: Final[dict[str, type[DataRequest]]] = {
+    "get": GetPendingJobExecutionsRequest,
+    "start-next": StartNextPendingJobExecutionRequest,
+}
+_JOB_LEVEL: Final[dict[str, type[DataRequest]]] = {
+    "get": DescribeJobExecutionRequest,
+    "update": UpdateJobExecutionRequest,
+}
+_DECODERS: Final = {
+    kind: msgspec.json.Decoder(kind) for kind in (*_THING_LEVEL.values(), *_JOB_LEVEL.values())
+}
+_REJECTIONS: Final[dict[str, type[Rejection]]] = {
+    kind.code: kind for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, Rejection)
+}  # fmt: skip
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Answer(msgspec.Struct, rename="camel"):
+    """Any accepted or rejected payload, as a client reads it."""
+
+    timestamp: int = 0
+    client_token: str | None = None
+    execution: dict[str, Any] | None = None
+    execution_state: JobExecutionState | None = None
+    job_document: msgspec.Raw | None = None
+    in_progress_jobs: list[dict[str, Any]] | None = None
+    queued_jobs: list[dict[str, Any]] | None = None
+    code: str | None = None
+    message: str = ""
+
+
+_ANSWERS: Final = msgspec.json.Decoder(_Answer)
+
+
+# ------------------------------------------------------------------------------- topics
+
+
+def is_jobs_topic(topic: str) -> bool:
+    """Whether a topic lies in a thing's jobs namespace."""
+    return topic.startswith(PREFIX) and "/jobs/" in topic
+
+
+def parse_topic(topic: str) -> tuple[str, str | None, type[DataRequest]]:
+    """What a request topic asks: thing name, job id (None where it names none), operation.
+
+    Thing-level operations win over a job that is called like one of them.
+
+    Raises:
+        InvalidTopic: it names no operation.
+    """
+    parts = topic.split("/")
+    if len(parts) == 6 and parts[3] == "jobs":
+        kind = _JOB_LEVEL.get(parts[5])
+        if kind is not None:
+            return parts[2], parts[4], kind
+    elif len(parts) == 5 and parts[3] == "jobs":
+        kind = _THING_LEVEL.get(parts[4])
+        if kind is not None:
+            return parts[2], None, kind
+    raise InvalidTopic(f"Topic {topic} maps to no operation of the Jobs service")
+
+
+def request_topic(thing_name: str, job_id: str | None, kind: type[DataRequest]) -> str:
+    """The topic to publish a request to; replies come to it + ``/accepted`` or ``/rejected``."""
+    if kind is UpdateJobExecutionRequest:
+        return f"{PREFIX}{thing_name}/jobs/{job_id}/update"
+    if kind is DescribeJobExecutionRequest:
+        return f"{PREFIX}{thing_name}/jobs/{job_id}/get"
+    if kind is StartNextPendingJobExecutionRequest:
+        return f"{PREFIX}{thing_name}/jobs/start-next"
+    return f"{PREFIX}{thing_name}/jobs/get"
+
+
+def notice_topic(effect: Notify | NotifyNext) -> str:
+    """Where a notice is published."""
+    last = "notify-next" if type(effect) is NotifyNext else "notify"
+    return f"{PREFIX}{effect.thing_name}/jobs/{last}"
+
+
+def reply_filters(thing_name: str) -> tuple[str, ...]:
+    """The subscriptions with which a thing hears its replies and what is next for it."""
+    jobs = f"{PREFIX}{thing_name}/jobs/"
+    return (
+        f"{jobs}notify-next",
+        f"{jobs}get/+",
+        f"{jobs}start-next/+",
+        f"{jobs}+/get/+",
+        f"{jobs}+/update/+",
+    )
+
+
+# ------------------------------------------------------------------------------- requests
+
+
+def encode_request(request: DataRequest) -> bytes:
+    """A request as JSON; members that have their default are left out."""
+    return _encode(request)
+
+
+def decode_request(kind: type[R], payload: bytes, lenient: bool = True) -> R:
+    """A request from JSON, checked; an empty payload counts as ``{}``.
+
+    With ``lenient`` (MQTT) a version or an execution number may come as a numeric string, as
+    AWS's embedded SDK sends it.
+
+    Raises:
+        InvalidJson: not a JSON object in UTF-8.
+        InvalidRequest: an object, but not what the operation takes.
+    """
+    try:
+        return _DECODERS[kind].decode(payload or b"{}")  # type: ignore[return-value]
+    except msgspec.ValidationError as error:
+        return _decode_again(kind, payload, lenient, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJson(f"The payload is not valid JSON: {error}") from None
+
+
+def _decode_again(kind: type[R], payload: bytes, lenient: bool, why: str) -> R:
+    """What typed decoding refused: a number in quotes, or a request to be rejected by name."""
+    try:
+        members = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJson(f"The payload is not valid JSON: {error}") from None
+    if not isinstance(members, dict):
+        raise InvalidJson("The payload is not a JSON object")
+    token = members.get("clientToken")
+    for name in ("expectedVersion", "executionNumber") if lenient else ():
+        text = members.get(name)
+        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 20:
+            members[name] = int(text)
+    try:
+        return msgspec.convert(members, kind)
+    except msgspec.ValidationError as error:
+        rejection = InvalidRequest(f"Invalid request: {error or why}")
+        rejection.client_token = token if isinstance(token, str) else None
+        raise rejection from None
+
+
+# ------------------------------------------------------------------------------- the wire
+
+
+class Wire:
+    """Messages ⇄ MQTT payloads for a scenario that began at ``epoch`` (Unix seconds)."""
+
+    def __init__(self, epoch: float = 0.0) -> None:
+        self.epoch = epoch
+
+    def timestamp(self, elapsed: float) -> int:
+        """Whole seconds since the Unix epoch, as the data plane counts (botocore)."""
+        return int(self.epoch + elapsed)
+
+    # ----------------------------------------------------------------------- service side
+
+    def accepted(self, reply: DataReply, client_token: str | None, now: float) -> bytes:
+        """The payload of ``…/accepted``."""
+        members: dict[str, Any] = {"timestamp": int(self.epoch + now)}
+        if client_token is not None:
+            members = {"clientToken": client_token, **members}
+        if type(reply) is UpdateReply:
+            if reply.execution_state is not None:
+                members["executionState"] = reply.execution_state
+            if reply.job_document is not None:
+                members["jobDocument"] = msgspec.Raw(reply.job_document)
+        elif type(reply) is ExecutionReply:
+            if reply.execution is not None:
+                members["execution"] = self.execution(reply.execution)
+        elif type(reply) is PendingReply:
+            members["inProgressJobs"] = [self.summary(s) for s in reply.in_progress_jobs]
+            members["queuedJobs"] = [self.summary(s) for s in reply.queued_jobs]
+        return _encode(members)
+
+    def rejected(self, rejection: Rejection, client_token: str | None, now: float) -> bytes:
+        """The payload of ``…/rejected``."""
+        members: dict[str, Any] = {}
+        token = client_token if client_token is not None else rejection.client_token
+        if token is not None:
+            members["clientToken"] = token
+        members["timestamp"] = int(self.epoch + now)
+        if rejection.execution_state is not None:
+            members["executionState"] = rejection.execution_state
+        members["code"] = rejection.code
+        members["message"] = rejection.message
+        return _encode(members)
+
+    def notice(self, effect: Notify | NotifyNext, now: float) -> bytes:
+        """The payload of a notify or notify-next."""
+        members: dict[str, Any] = {"timestamp": int(self.epoch + now)}
+        if type(effect) is NotifyNext:
+            if effect.execution is not None:
+                members["execution"] = self.execution(effect.execution)
+        else:
+            assert type(effect) is Notify
+            listed = {}
+            if effect.in_progress:  # a status without executions is left out (worked example)
+                listed["IN_PROGRESS"] = [self.summary(s) for s in effect.in_progress]
+            if effect.queued:
+                listed["QUEUED"] = [self.summary(s) for s in effect.queued]
+            members["jobs"] = listed
+        return _encode(members)
+
+    def summary(self, summary: JobExecutionSummary) -> dict[str, Any]:
+        """One line of a pending list, as JSON members."""
+        members: dict[str, Any] = {
+            "jobId": summary.job_id,
+            "queuedAt": self.timestamp(summary.queued_at),
+            "lastUpdatedAt": self.timestamp(summary.last_updated_at),
+        }
+        if summary.started_at is not None:
+            members["startedAt"] = self.timestamp(summary.started_at)
+        members["versionNumber"] = summary.version_number
+        members["executionNumber"] = summary.execution_number
+        return members
+
+    def execution(self, data: JobExecutionData, http: bool = False) -> dict[str, Any]:
+        """An execution as JSON members."""
+        members: dict[str, Any] = {"jobId": data.job_id}
+        if http:
+            members["thingName"] = data.thing_name
+        members["status"] = data.status
+        if data.status_details is not None:
+            members["statusDetails"] = data.status_details
+        members["queuedAt"] = self.timestamp(data.queued_at)
+        if data.started_at is not None:
+            members["startedAt"] = self.timestamp(data.started_at)
+        members["lastUpdatedAt"] = self.timestamp(data.last_updated_at)
+        members["versionNumber"] = data.version_number
+        members["executionNumber"] = data.execution_number
+        if data.approximate_seconds_before_timed_out is not None:
+            members["approximateSecondsBeforeTimedOut"] = data.approximate_seconds_before_timed_out
+        if data.job_document is not None:
+            members["jobDocument"] = data.job_document if http else msgspec.Raw(data.job_document)
+        return members
+
+    # ----------------------------------------------------------------------- thing's side
+
+    def decode_accepted(
+        self, kind: type[DataRequest], thing_name: str, payload: bytes
+    ) -> tuple[str | None, DataReply]:
+        """Client token and reply of an ``…/accepted`` payload."""
+        answer = _ANSWERS.decode(payload)
+        token = answer.client_token
+        if kind is UpdateJobExecutionRequest:
+            document = answer.job_document
+            text = None if document is None else bytes(document).decode()
+            return token, UpdateReply(answer.execution_state, text)
+        if kind is GetPendingJobExecutionsRequest:
+            return token, PendingReply(
+                [self._read_summary(s) for s in answer.in_progress_jobs or ()],
+                [self._read_summary(s) for s in answer.queued_jobs or ()],
+            )
+        return token, ExecutionReply(self._read_execution(thing_name, answer.execution))
+
+    def decode_rejected(self, payload: bytes) -> Rejection:
+        """The rejection that a ``…/rejected`` payload tells of, its client token in it."""
+        answer = _ANSWERS.decode(payload)
+        kind = _REJECTIONS.get(answer.code or "", errors.InternalError)
+        rejection = kind(answer.message, answer.execution_state)
+        rejection.client_token = answer.client_token
+        return rejection
+
+    def decode_notify_next(self, thing_name: str, payload: bytes) -> NotifyNext:
+        """What a ``notify-next`` payload says."""
+        execution = _ANSWERS.decode(payload).execution
+        return NotifyNext(thing_name, self._read_execution(thing_name, execution))
+
+    def _read_summary(self, members: dict[str, Any]) -> JobExecutionSummary:
+        started = members.get("startedAt")
+        return JobExecutionSummary(
+            members["jobId"],
+            members["queuedAt"] - self.epoch,
+            members["lastUpdatedAt"] - self.epoch,
+            members["versionNumber"],
+            members["executionNumber"],
+            None if started is None else started - self.epoch,
+        )
+
+    def _read_execution(
+        self, thing_name: str, members: dict[str, Any] | None
+    ) -> JobExecutionData | None:
+        if members is None:
+            return None
+        started, document = members.get("startedAt"), members.get("jobDocument")
+        return JobExecutionData(
+            members["jobId"],
+            members.get("thingName", thing_name),
+            members["status"],
+            members["queuedAt"] - self.epoch,
+            members["lastUpdatedAt"] - self.epoch,
+            members["versionNumber"],
+            members["executionNumber"],
+            members.get("statusDetails"),
+            None if started is None else started - self.epoch,
+            members.get("approximateSecondsBeforeTimedOut"),
+            None if document is None else _encode(document).decode(),
+        )

@@ -1,0 +1,240 @@
+"""One live run: the fleet on an event loop in a thread of its own, driven from Locust's greenlets.
+
+Rule 1: the loop's thread is a native one: Locust has patched ``threading``, and asyncio on
+        gevent's selector is seven times slower.
+Rule 2: between the two sides pass only plain values: callables into the loop, records out of it.
+        No lock is shared: a greenlet must never wait where only a native thread can wake it.
+"""
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Literal, TypeVar
+
+import uvloop
+
+from simulator.errors import JobfleetError, TargetError, UsageError
+from simulator.fleet import Fates, Fleet
+from simulator.jobs.wire import Wire
+from simulator.results import Recorder
+from simulator.run import Resolved
+from simulator.thing import Link, Thing, World
+from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
+from simulator.transports.mqtt import MqttLink, MqttNetwork
+
+T = TypeVar("T")
+TransportName = Literal["mqtt", "aiomqtt"]
+SPARE_FILES: Final = 100
+"""File descriptors that a process needs beside its things' connections."""
+
+StartThread = Callable[[Callable[[], None], tuple[()]], int]
+
+
+def check_open_files(things: int) -> None:
+    """Raise the soft limit as far as needed and allowed.
+
+    Raises:
+        UsageError: the process may not open as many files as there are things.
+    """
+    needed = things + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= needed or soft == resource.RLIM_INFINITY:
+        return
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        return
+    raise UsageError(
+        f"{things:,} things need {needed:,} open files, and a process may have {hard:,} here; "
+        f"run at most {hard - SPARE_FILES:,} things, or raise the limit (ulimit -n {needed})"
+    )
+
+
+class LoopThread:
+    """An event loop in a native thread."""
+
+    def __init__(
+        self,
+        start_thread: StartThread,
+        pause: Callable[[float], object],
+        transport: TransportName,
+    ) -> None:
+        """Start it; ``pause`` lets the caller's other greenlets run meanwhile."""
+        self._pause = pause
+        # aiomqtt hangs at connect on uvloop in such a thread, and connects on a plain loop.
+        self.loop = uvloop.new_event_loop() if transport == "mqtt" else plain_loop()
+        self.failures: list[BaseException] = []
+        self.loop.set_exception_handler(self._failed)
+        self._ended = False
+        start_thread(self._run, ())
+
+    def post(self, callback: Callable[..., object], *args: object) -> None:
+        """Have something called in the loop, without waiting."""
+        self.loop.call_soon_threadsafe(callback, *args)
+
+    def wait(self, work: Coroutine[Any, Any, T], within: float) -> T:
+        """Run a coroutine in the loop and wait for its result.
+
+        Raises:
+            JobfleetError: it was not done in time; or whatever it raised.
+        """
+        box: list[tuple[T | None, BaseException | None]] = []
+
+        async def boxed() -> None:
+            try:
+                box.append((await work, None))
+            except BaseException as error:
+                box.append((None, error))
+
+        self.post(lambda: self.loop.create_task(boxed()))
+        deadline = time.perf_counter() + within
+        while not box:
+            if time.perf_counter() > deadline:
+                raise JobfleetError(f"the fleet's loop did not answer within {within:g} s")
+            self._pause(0.005)
+        result, error = box[0]
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+
+    def stop(self) -> None:
+        """End the loop and wait until its thread is done."""
+        self.post(self.loop.stop)
+        while not self._ended:
+            self._pause(0.005)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+            self._ended = True
+
+    def _failed(self, _loop: object, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.failures.append(
+            error if isinstance(error, BaseException) else RuntimeError(str(context["message"]))
+        )
+
+
+def plain_loop() -> asyncio.AbstractEventLoop:
+    """An asyncio loop on the operating system's own selector, whatever gevent has patched."""
+    import selectors
+
+    selector = getattr(selectors, "EpollSelector", None) or selectors.DefaultSelector
+    return asyncio.SelectorEventLoop(selector())
+
+
+class LiveFleet:
+    """The things of a live run over real connections."""
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        thread: LoopThread,
+        address: tuple[str, int],
+        transport: TransportName,
+    ) -> None:
+        """Build it.
+
+        Raises:
+            UsageError: too few open files for so many things.
+        """
+        check_open_files(resolved.scenario.things)
+        self.recorder = Recorder()
+        self._resolved = resolved
+        self._thread = thread
+        self._address = address
+        self._transport: TransportName = transport
+        self._fleet: Fleet
+        self._world: World
+        self._network: MqttNetwork | AiomqttNetwork
+        thread.wait(self._build(), within=30)
+
+    def start(self, index: int) -> None:
+        """Bring a thing to life."""
+        self._thread.post(self._fleet.start, index)
+
+    def now(self) -> float:
+        """Wall seconds since the fleet was built."""
+        return self._world.now()
+
+    @property
+    def names(self) -> list[str]:
+        """The things' names."""
+        return self._fleet.names
+
+    @property
+    def connected(self) -> int:
+        """How many things have a connection."""
+        return sum(thing.link.connected for thing in list(self._fleet.things.values()))
+
+    @property
+    def active(self) -> int:
+        """How many things are doing something."""
+        return sum(thing.active for thing in list(self._fleet.things.values()))
+
+    def settle(self, within: float) -> None:
+        """Let things finish what they are at, at most so many seconds."""
+        self._thread.wait(self._fleet.settle(within, poll=0.05), within + 10)
+
+    def stop(self) -> Fates:
+        """End every thing, and say what became of them."""
+        return self._thread.wait(self._stop(), within=60)
+
+    async def _build(self) -> None:
+        resolved, loop = self._resolved, asyncio.get_running_loop()
+        scenario = resolved.scenario
+        self._world = world = resolved.world(loop, self.recorder, scenario.load.time_scale)
+        wire = Wire(scenario.epoch_s)
+        kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
+        self._network = network = kind(*self._address, wire, world.network.reply_timeout)
+
+        def make_link(index: int, name: str, thing: Thing) -> Link:
+            link: Link
+            if isinstance(network, MqttNetwork):
+                link = MqttLink(network, name, thing)
+            else:
+                link = AiomqttLink(network, name, thing)
+            return resolved.lossy(link, index, world)
+
+        self._fleet = Fleet(world.work.names(), world, make_link)
+
+    async def _stop(self) -> Fates:
+        fates = self._fleet.fates()
+        self._fleet.stop()
+        await self._network.close()
+        return fates
+
+
+def check_scale(time_scale: float, foreign: bool) -> None:
+    """A foreign target's timers cannot be scaled.
+
+    Raises:
+        UsageError: they would have to be.
+    """
+    if foreign and time_scale != 1:
+        raise UsageError(
+            f"load.time_scale is {time_scale:g}: the timers of a target that is not embedded "
+            "run in real time; set it to 1, or leave out --target"
+        )
+
+
+def parse_target(text: str) -> tuple[str, int]:
+    """Host and port of ``mqtt://HOST:PORT`` or ``http://HOST:PORT``.
+
+    Raises:
+        UsageError: it is no such address.
+    """
+    scheme, _, rest = text.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme not in ("mqtt", "http") or not host or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"{text!r} is no target; write mqtt://HOST:PORT and http://HOST:PORT")
+    return host, int(port)
+
+
+def unreachable(address: tuple[str, int]) -> TargetError:
+    """No thing could connect."""
+    host, port = address
+    return TargetError(f"no thing could connect to mqtt://{host}:{port}")

@@ -1,0 +1,1 @@
+"""Records → numbers → text and JSON. Nothing here ever sees a running system."""

@@ -1,0 +1,98 @@
+"""One flat record per exchange, and the columns they are kept in.
+
+Rule 1: raw records first; every number in a report is a fold over them.
+Rule 2: times are seconds on the run's own clock since its start: wall seconds in a live run,
+        virtual seconds in a rehearsal. ``due`` is when the exchange was to begin, ``sent`` when it
+        did, ``done`` when its reply (or the end of waiting for it) came: response time is
+        ``done - due``, service time ``done - sent``.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.errors import Rejection
+
+OPERATIONS: Final = (
+    "Connect",
+    "GetPendingJobExecutions",
+    "StartNextPendingJobExecution",
+    "DescribeJobExecution",
+    "UpdateJobExecution",
+)
+CONNECT, GET_PENDING, START_NEXT, DESCRIBE, UPDATE = range(5)
+
+ACCEPTED, NO_REPLY, DISCONNECTED = range(3)
+OUTCOMES: Final = (
+    "accepted",
+    "NoReply",
+    "Disconnected",
+    *sorted(kind.code for kind in Rejection.__subclasses__()),
+)
+REJECTED: Final = {code: at for at, code in enumerate(OUTCOMES) if at > DISCONNECTED}
+VERSION_MISMATCH: Final = REJECTED["VersionMismatch"]
+
+CAUSES: Final = ("", "lost_reply", "second_writer", "service", "stale_start", "unknown")
+LOST_REPLY, SECOND_WRITER, SERVICE, STALE_START, UNKNOWN = range(1, 6)
+"""Why a VersionMismatch came about; 0 on every other record."""
+
+CHUNK: Final = 65_536
+
+
+class Record(NamedTuple):
+    """One exchange of one thing."""
+
+    thing: int
+    operation: int
+    outcome: int
+    cause: int
+    attempt: int
+    """The execution number it was about, 0 where it was about none."""
+    due: float
+    sent: float
+    done: float
+
+
+DTYPE: Final = np.dtype(
+    [
+        ("thing", "<i4"),
+        ("operation", "i1"),
+        ("outcome", "i1"),
+        ("cause", "i1"),
+        ("attempt", "<i2"),
+        ("due", "<f8"),
+        ("sent", "<f8"),
+        ("done", "<f8"),
+    ]
+)
+
+Records = NDArray[Any]
+
+
+class Recorder:
+    """Takes records one at a time; keeps them as packed columns (33 bytes each).
+
+    ``add`` and ``drain`` may be called from two threads: slicing and deleting a list are atomic.
+    """
+
+    def __init__(self) -> None:
+        self.fresh: list[tuple[int, int, int, int, int, float, float, float]] = []
+        self._chunks: list[Records] = []
+        self.add = self.fresh.append
+        """Take one record (a tuple in the order of ``Record``)."""
+
+    def drain(self) -> list[tuple[int, int, int, int, int, float, float, float]]:
+        """Pack what is fresh, and return it."""
+        count = len(self.fresh)
+        part = self.fresh[:count]
+        del self.fresh[:count]
+        if part:
+            self._chunks.append(np.array(part, DTYPE))
+        return part
+
+    def records(self) -> Records:
+        """All records so far, in the order in which they were taken."""
+        self.drain()
+        self._chunks = [np.concatenate(self._chunks)] if self._chunks else []
+        return self._chunks[0] if self._chunks else np.empty(0, DTYPE)

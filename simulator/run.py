@@ -1,0 +1,329 @@
+"""Where everything meets: scenario + seed + clock → host, fleet, records, summary, run directory.
+
+``rehearse`` runs a scenario in virtual time. ``locust_bridge`` runs one live, with the pieces
+``Resolved``, ``summarise`` and ``RunDirectory`` from here.
+"""
+
+import asyncio
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+
+from simulator.behaviour import NetworkChance, WorkTable, ramp
+from simulator.clock import VirtualLoop, frozen_garbage
+from simulator.errors import UsageError
+from simulator.fleet import Fates, Fleet
+from simulator.host import Host
+from simulator.jobs import JobsService
+from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
+from simulator.jobs.model import Job
+from simulator.jobs.registry import Registry
+from simulator.report import summary as report
+from simulator.report.summary import Outcome, Summary
+from simulator.results import Recorder, Records
+from simulator.scenario import Scenario, dump
+from simulator.scenario.file import Loaded
+from simulator.thing import Link, Thing, World
+from simulator.transports.lossy import LossyLink
+from simulator.transports.memory import MemoryBroker, MemoryLink
+
+DEFAULT_SEED: Final = 1
+GROUP: Final = "jobfleet"
+"""The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one."""
+
+SETTLE_S: Final = 120.0
+"""After the job's end the things may finish what they are at (a retry, say) for so long."""
+
+DRAIN_EVERY: Final = 50_000
+"""Records are packed when so many are fresh: a million Python tuples would be a gigabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A scenario with its seed and its fleet's size settled."""
+
+    name: str
+    scenario: Scenario
+    seed: int
+    question: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, loaded: Loaded, seed: int | None, things: int | None) -> "Resolved":
+        """Settle: the given seed, else the scenario's, else 1; the fleet rescaled if asked.
+
+        Raises:
+            UsageError: fewer than one thing, or a negative seed.
+        """
+        if things is not None and things < 1:
+            raise UsageError(f"--things {things}: a fleet has at least one thing")
+        if seed is not None and not 0 <= seed < 2**63:
+            raise UsageError(f"--seed {seed}: a seed is 0 to 2**63 - 1")
+        scenario = loaded.scenario
+        if seed is None:
+            seed = DEFAULT_SEED if scenario.seed is None else scenario.seed
+        resolved = scenario.resolved(seed, scenario.things if things is None else things)
+        return cls(loaded.name, resolved, seed, loaded.question, tuple(loaded.notes))
+
+    def work(self) -> WorkTable:
+        """Every thing's work plans."""
+        return WorkTable(self.scenario.cohorts(), self.seed)
+
+    def world(
+        self, loop: asyncio.AbstractEventLoop, recorder: Recorder, time_scale: float
+    ) -> World:
+        """What the things share, the clock starting now."""
+        network = self.scenario.network_values()
+        chance = NetworkChance(network, self.seed)
+        return World(loop, self.work(), network, chance, recorder, time_scale, loop.time())
+
+    def lossy(self, link: Link, index: int, world: World) -> Link:
+        """A link with the scenario's network around it, where it has one to speak of."""
+        network = world.network
+        quiet = network.latency.kind == "constant" and not network.latency.a
+        if quiet and not network.lost_replies and not network.lost_requests:
+            return link
+        return LossyLink(link, index, world.chance, network.reply_timeout)
+
+
+@dataclass(slots=True)
+class Finished:
+    """A run that came to its end."""
+
+    resolved: Resolved
+    summary: Summary
+    records: Records
+    wall_s: float
+    wakeups: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def register(registry: Registry, names: list[str]) -> str:
+    """Make the fleet's things and their group; return the group's ARN."""
+    registry.create_thing_group(GROUP)
+    for name in names:
+        registry.create_thing(name)
+        registry.add_thing_to_thing_group(name, GROUP)
+    return registry.group_arn(GROUP)
+
+
+def create_job_request(scenario: Scenario, target_arn: str) -> CreateJobRequest:
+    """The scenario's job as a checked request."""
+    return msgspec.convert(scenario.create_job_request(target_arn), CreateJobRequest)
+
+
+def outcome_of(job: Job) -> Outcome:
+    """What a service in this process says of a job."""
+    return Outcome(
+        executions={status: count for status, count in job.counts.items() if count},
+        timed_out=[
+            (e.thing_name, e.execution_number) for e in job.executions if e.status == "TIMED_OUT"
+        ],
+        in_progress=[
+            (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
+        ],
+        job_id=job.job_id,
+        targets=len(job.things),
+    )
+
+
+def summarise(
+    resolved: Resolved,
+    records: Records,
+    outcome: Outcome,
+    fates: Fates,
+    *,
+    clock: Literal["virtual", "wall"],
+    transport: str,
+    clock_s: float,
+    time_scale: float,
+    ended: str,
+) -> Summary:
+    """Fold a run into its summary, verdict included."""
+    scenario = resolved.scenario
+    pending = {s: n for s, n in outcome.executions.items() if s in ("QUEUED", "IN_PROGRESS")}
+    summary = Summary(
+        scenario=resolved.name,
+        seed=resolved.seed,
+        clock=clock,
+        transport=transport,
+        things=scenario.things,
+        elapsed_s=round(clock_s * time_scale, 3),
+        time_scale=time_scale,
+        ended=ended,
+        executions=dict(outcome.executions),
+        requests=report.count_requests(records, clock_s),
+        conflicts=report.count_conflicts(records),
+        timeouts=report.judge_timeouts(outcome, fates),
+        unfinished=pending,
+        not_rolled_out=outcome.targets - sum(outcome.executions.values()),
+        verdict=report.Verdict(passed=True, expectations=[]),
+    )
+    summary.verdict = report.judge(scenario.expectations(), summary)
+    return summary
+
+
+# ------------------------------------------------------------------------------- rehearsal
+
+
+class Rehearsal:
+    """One scenario in virtual time."""
+
+    def __init__(self, resolved: Resolved, progress: Callable[[str], None] | None = None) -> None:
+        self.resolved = resolved
+        self._progress = progress
+        self._ended: asyncio.Future[str]
+
+    def run(self) -> Finished:
+        """Run it to its end; the same scenario and seed give the same result to the byte."""
+        began = time.perf_counter()
+        loop = VirtualLoop()
+        with frozen_garbage():
+            finished = loop.run_until_complete(self._run(loop))
+            loop.close()
+        assert isinstance(finished, Finished)
+        finished.wall_s = time.perf_counter() - began
+        finished.wakeups = loop.wakeups
+        return finished
+
+    async def _run(self, loop: VirtualLoop) -> Finished:
+        scenario, recorder = self.resolved.scenario, Recorder()
+        service = JobsService()
+        host = Host(service, loop)
+        world = self.resolved.world(loop, recorder, time_scale=1.0)
+        names = world.work.names()
+        broker = MemoryBroker(host)
+
+        def make_link(index: int, name: str, thing: Thing) -> Link:
+            return self.resolved.lossy(MemoryLink(broker, name, thing), index, world)
+
+        fleet = Fleet(names, world, make_link)
+        self._ended = loop.create_future()
+        host.listeners.append(self._heard)
+        request = create_job_request(scenario, register(service.registry, names))
+        service.create_job(scenario.job_id, request, host.now())
+        host.publish()
+        starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
+        watching = loop.create_task(self._watch(world))
+        at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
+        ended = await self._ended
+        clock_s = world.now()
+        if ended == report.COMPLETED:
+            await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
+        job = service.job(scenario.job_id)
+        outcome, fates = outcome_of(job), fleet.fates()
+        for task in (starting, watching):
+            task.cancel()
+        at_the_latest.cancel()
+        host.close()
+        fleet.stop()
+        records = recorder.records()
+        summary = summarise(
+            self.resolved,
+            records,
+            outcome,
+            fates,
+            clock="virtual",
+            transport="memory",
+            clock_s=clock_s,
+            time_scale=1.0,
+            ended=ended,
+        )
+        return Finished(self.resolved, summary, records, wall_s=0.0)
+
+    def _heard(self, effect: Effect, _now: float) -> None:
+        if isinstance(effect, JobEnded):
+            self._end(f"job {effect.status.lower()}")
+
+    def _end(self, why: str) -> None:
+        if not self._ended.done():
+            self._ended.set_result(why)
+
+    async def _watch(self, world: World) -> None:
+        """Pack records now and then, and say how far the run is."""
+        until = self.resolved.scenario.load.until
+        every = until / 200
+        said = time.perf_counter()
+        while True:
+            await asyncio.sleep(every)
+            if len(world.recorder.fresh) > DRAIN_EVERY:
+                world.recorder.drain()
+            if self._progress is not None and time.perf_counter() - said > 1:
+                said = time.perf_counter()
+                self._progress(f"{world.now() / until:4.0%} of {until:g} s rehearsed")
+
+
+def rehearse(resolved: Resolved, progress: Callable[[str], None] | None = None) -> Finished:
+    """Run a scenario in virtual time."""
+    return Rehearsal(resolved, progress).run()
+
+
+# ------------------------------------------------------------------------------- run directory
+
+
+class RunDirectory:
+    """The folder that keeps a run: scenario, summary, machine, records."""
+
+    def __init__(self, path: Path | None, name: str) -> None:
+        """Make the folder: ``path``, or a fresh one under ``runs/``.
+
+        Raises:
+            UsageError: it cannot be made.
+        """
+        try:
+            if path is None:
+                path = _fresh(Path("runs"), name)
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make the run directory {path}: {error.strerror}") from None
+        self.path = path
+
+    def write(self, finished: Finished, started: datetime) -> None:
+        """Write everything that a finished run leaves behind."""
+        resolved = finished.resolved
+        self._text("scenario.yaml", dump(resolved.scenario))
+        self._json("summary.json", report.as_json(finished.summary))
+        self._json("machine.json", {**machine(started, finished.wall_s), **finished.extra})
+        np.savez(self.path / "records.npz", records=finished.records)
+
+    def _text(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text, encoding="utf-8")
+
+    def _json(self, name: str, members: dict[str, Any]) -> None:
+        self._text(name, json.dumps(members, indent=2) + "\n")
+
+
+def _fresh(runs: Path, name: str) -> Path:
+    at = 1
+    while (runs / f"{name}-{at:03d}").exists():
+        at += 1
+    return runs / f"{name}-{at:03d}"
+
+
+def machine(started: datetime, wall_s: float) -> dict[str, Any]:
+    """Facts of the machine and the wall clock: never in the summary."""
+    versions = {name: metadata.version(name) for name in ("locust", "numpy", "msgspec", "uvloop")}
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "wall_s": round(wall_s, 3),
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "versions": versions,
+    }
+
+
+def utc_now() -> datetime:
+    """The wall clock, for ``machine.json`` only."""
+    return datetime.now(UTC)

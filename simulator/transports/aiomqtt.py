@@ -1,0 +1,139 @@
+"""The same link over aiomqtt: a client written by others, as a second opinion.
+
+Slower than our own (a task and paho's loop per client), and the one to use where a fleet needs
+something that ours lacks.
+"""
+
+import asyncio
+from typing import Final
+
+import aiomqtt
+import msgspec
+
+from simulator.errors import Disconnected, InvalidTopic, NoReply
+from simulator.jobs.messages import DataReply, DataRequest
+from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
+from simulator.thing import Thing
+
+CONNECT_WITHIN_S: Final = 20.0
+CONNECTING: Final = 64
+
+
+class AiomqttNetwork:
+    """What the links of one loop share."""
+
+    def __init__(
+        self, host: str, port: int, wire: Wire, reply_timeout: float = 10.0, keep_alive: int = 300
+    ) -> None:
+        self.address = (host, port)
+        self.wire = wire
+        self.reply_timeout = reply_timeout
+        self.keep_alive = keep_alive
+        self.gate = asyncio.Semaphore(CONNECTING)
+        self.readers: dict[asyncio.Task[None], None] = {}
+
+    async def close(self) -> None:
+        """Wait until every link has said goodbye."""
+        await asyncio.gather(*self.readers, return_exceptions=True)
+
+
+class AiomqttLink:
+    """One thing's connection."""
+
+    def __init__(self, network: AiomqttNetwork, name: str, thing: Thing) -> None:
+        self._network = network
+        self._name = name
+        self._thing = thing
+        self._client: aiomqtt.Client | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._waiting: dict[str | None, asyncio.Future[DataReply]] = {}
+        self._topics: dict[tuple[str | None, type[DataRequest]], str] = {}
+        self.connected = False
+
+    async def connect(self) -> None:
+        """Connect, then subscribe to replies and notify-next; raise Disconnected."""
+        network = self._network
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        async with network.gate:
+            reader = asyncio.create_task(self._read(ready), name=f"aiomqtt {self._name}")
+            network.readers[reader] = None
+            reader.add_done_callback(network.readers.pop)
+            self._reader = reader
+            await ready
+        self.connected = True
+
+    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+        """Publish a request and wait for its reply."""
+        client = self._client
+        if client is None or not self.connected:
+            raise Disconnected("not connected")
+        topic = request_topic(self._name, job_id, type(request))
+        future: asyncio.Future[DataReply] = asyncio.get_running_loop().create_future()
+        self._waiting[request.client_token] = future
+        try:
+            async with asyncio.timeout(self._network.reply_timeout):
+                await client.publish(topic, encode_request(request), qos=1)
+                return await future
+        except TimeoutError:
+            raise NoReply("no reply in time") from None
+        except aiomqtt.MqttError as error:
+            raise Disconnected(str(error)) from None
+        finally:
+            self._waiting.pop(request.client_token, None)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.connected = False
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _read(self, ready: asyncio.Future[None]) -> None:
+        """Own the client from its first byte to its last: aiomqtt wants one task for both."""
+        host, port = self._network.address
+        client = aiomqtt.Client(
+            host,
+            port,
+            identifier=self._name,
+            keepalive=self._network.keep_alive,
+            timeout=CONNECT_WITHIN_S,
+        )
+        try:
+            async with client:
+                await client.subscribe([(name, 1) for name in reply_filters(self._name)])
+                self._client = client
+                ready.set_result(None)
+                async for message in client.messages:
+                    payload = message.payload
+                    self._heard(message.topic.value, bytes(payload) if payload else b"")  # type: ignore[arg-type]
+        except aiomqtt.MqttError as error:
+            if not ready.done():
+                ready.set_exception(Disconnected(f"cannot connect to {host}:{port}: {error}"))
+        finally:
+            self._gone()
+
+    def _gone(self) -> None:
+        was_connected, self.connected, self._client = self.connected, False, None
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(Disconnected("the connection was lost"))
+        if was_connected:
+            self._thing.disconnected()
+
+    def _heard(self, topic: str, payload: bytes) -> None:
+        wire = self._network.wire
+        try:
+            if topic.endswith("/accepted"):
+                kind = parse_topic(topic.removesuffix("/accepted"))[2]
+                token, reply = wire.decode_accepted(kind, self._name, payload)
+                future = self._waiting.get(token)
+                if future is not None and not future.done():
+                    future.set_result(reply)
+            elif topic.endswith("/rejected"):
+                rejection = wire.decode_rejected(payload)
+                future = self._waiting.get(rejection.client_token)
+                if future is not None and not future.done():
+                    future.set_exception(rejection)
+            elif topic.endswith("/jobs/notify-next"):
+                self._thing.notified(wire.decode_notify_next(self._name, payload))
+        except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
+            return  # not what the Jobs service says: not for us

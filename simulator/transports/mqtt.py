@@ -1,0 +1,257 @@
+"""Our own lean MQTT 3.1.1 client: one socket, one future per request in flight, no task.
+
+Rule 1: a reply is matched to its request by clientToken.
+Rule 2: a request that is not answered within the reply timeout raises NoReply. One sweep per
+        network looks at all requests in flight, since a timer for each would cost a third more.
+Rule 3: what a foreign broker sends must not break the fleet: a payload that cannot be read is
+        dropped, bytes that break MQTT end the connection.
+"""
+
+import asyncio
+from typing import Final, cast
+
+import msgspec
+
+from simulator.errors import Disconnected, InvalidTopic, MqttError, NoReply
+from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
+from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
+from simulator.mqtt import (
+    Connack,
+    Connect,
+    Disconnect,
+    Packet,
+    PacketReader,
+    Pingreq,
+    Publish,
+    Suback,
+    Subscribe,
+    encode,
+    encode_puback,
+    encode_publish,
+)
+from simulator.thing import Thing
+
+SWEEP_S: Final = 0.25
+CONNECT_WITHIN_S: Final = 20.0
+CONNECTING: Final = 256
+"""So many connections are opened at the same time: more only overflow the listener's backlog."""
+
+
+class MqttNetwork:
+    """What the links of one loop share: the broker's address, timeouts, keep-alive."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        wire: Wire,
+        reply_timeout: float = 10.0,
+        keep_alive: int = 300,
+    ) -> None:
+        self.address = (host, port)
+        self.wire = wire
+        self.reply_timeout = reply_timeout
+        self.keep_alive = keep_alive
+        self.loop = asyncio.get_running_loop()
+        self.gate = asyncio.Semaphore(CONNECTING)
+        self.links: dict[MqttLink, None] = {}
+        self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
+
+    async def close(self) -> None:
+        """Stop sweeping; links are closed by their things."""
+        self._sweeper.cancel()
+        await asyncio.sleep(0.05)  # what they said at last goes out
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = self.loop.time()
+            for link in list(self.links):
+                link.sweep(now)
+
+
+class MqttLink(asyncio.Protocol):
+    """One thing's connection."""
+
+    __slots__ = (
+        "_greeting",
+        "_name",
+        "_network",
+        "_packet_id",
+        "_reader",
+        "_thing",
+        "_transport",
+        "_update_accepted",
+        "_update_job",
+        "_update_topic",
+        "_waiting",
+        "_wrote",
+        "connected",
+    )
+
+    def __init__(self, network: MqttNetwork, name: str, thing: Thing) -> None:
+        self._network = network
+        self._name = name
+        self._thing = thing
+        self._transport: asyncio.Transport | None = None
+        self._reader = PacketReader("client")
+        self._greeting: asyncio.Future[Packet] | None = None
+        self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], float]] = {}
+        self._packet_id = 0
+        self._update_job = self._update_accepted = ""
+        self._update_topic = b""
+        self._wrote = 0.0
+        self.connected = False
+
+    # ----------------------------------------------------------------------- for the thing
+
+    async def connect(self) -> None:
+        """Connect, then subscribe to replies and notify-next.
+
+        Raises:
+            Disconnected: no connection, or the broker refused it.
+        """
+        network = self._network
+        host, port = network.address
+        async with network.gate:
+            try:
+                async with asyncio.timeout(CONNECT_WITHIN_S):
+                    self._reader = PacketReader("client")
+                    await network.loop.create_connection(lambda: self, host, port)
+                    hello = Connect(self._name, keep_alive=network.keep_alive)
+                    answer = await self._greet(encode(hello))
+                    if not isinstance(answer, Connack) or answer.return_code:
+                        raise Disconnected(f"{host}:{port} refused the connection: {answer}")
+                    filters = tuple((name, 1) for name in reply_filters(self._name))
+                    answer = await self._greet(encode(Subscribe(self._next_id(), filters)))
+                    if not isinstance(answer, Suback) or 0x80 in answer.return_codes:
+                        raise Disconnected(f"{host}:{port} refused a subscription: {answer}")
+            except (OSError, TimeoutError) as error:
+                self.close()
+                raise Disconnected(f"cannot connect to {host}:{port}: {error}") from None
+            except Disconnected:
+                self.close()
+                raise
+        self.connected = True
+        network.links[self] = None
+
+    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+        """Publish a request and wait for its reply."""
+        transport = self._transport
+        if transport is None or not self.connected:
+            raise Disconnected("not connected")
+        network = self._network
+        if type(request) is UpdateJobExecutionRequest and job_id == self._update_job:
+            topic = self._update_topic
+        else:
+            name = request_topic(self._name, job_id, type(request))
+            topic = name.encode()
+            if type(request) is UpdateJobExecutionRequest and job_id is not None:
+                self._update_job, self._update_topic = job_id, topic
+                self._update_accepted = name + "/accepted"
+        future: asyncio.Future[DataReply] = network.loop.create_future()
+        now = network.loop.time()
+        self._waiting[request.client_token] = (future, now + network.reply_timeout)
+        self._wrote = now
+        transport.write(encode_publish(topic, encode_request(request), 1, self._next_id()))
+        return await future
+
+    def close(self) -> None:
+        """Say goodbye and close."""
+        self.connected = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode(Disconnect()))
+            self._transport.close()
+
+    # ----------------------------------------------------------------------- for the network
+
+    def sweep(self, now: float) -> None:
+        """Give up on requests that waited too long; keep the connection alive."""
+        for token, (future, deadline) in list(self._waiting.items()):
+            if now >= deadline:
+                del self._waiting[token]
+                if not future.done():
+                    future.set_exception(NoReply("no reply in time"))
+        if self._transport is not None and now - self._wrote > self._network.keep_alive / 2:
+            self._wrote = now
+            self._transport.write(encode(Pingreq()))
+
+    # ----------------------------------------------------------------------- asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._wrote = self._network.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone: nothing in flight will be answered."""
+        self._transport = None
+        was_connected, self.connected = self.connected, False
+        self._network.links.pop(self, None)
+        waiting, self._waiting = self._waiting, {}
+        for future, _ in waiting.values():
+            if not future.done():
+                future.set_exception(Disconnected("the connection was lost"))
+        if self._greeting is not None and not self._greeting.done():
+            self._greeting.set_exception(Disconnected("the connection was closed"))
+        if was_connected:
+            self._thing.disconnected()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        try:
+            for packet in self._reader.feed(data):
+                if type(packet) is Publish:
+                    if packet.qos and self._transport is not None:
+                        self._transport.write(encode_puback(packet.packet_id))
+                    self._published(packet.topic, packet.payload)
+                elif (
+                    isinstance(packet, Connack | Suback)
+                    and self._greeting is not None
+                    and not self._greeting.done()
+                ):
+                    self._greeting.set_result(packet)
+        except MqttError:
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _published(self, topic: str, payload: bytes) -> None:
+        wire = self._network.wire
+        try:
+            if topic == self._update_accepted:
+                token, reply = wire.decode_accepted(UpdateJobExecutionRequest, self._name, payload)
+            elif topic.endswith("/accepted"):
+                kind = parse_topic(topic.removesuffix("/accepted"))[2]
+                token, reply = wire.decode_accepted(kind, self._name, payload)
+            elif topic.endswith("/rejected"):
+                rejection = wire.decode_rejected(payload)
+                waiting = self._waiting.pop(rejection.client_token, None)
+                if waiting is not None and not waiting[0].done():
+                    waiting[0].set_exception(rejection)
+                return
+            else:
+                if topic.endswith("/jobs/notify-next"):
+                    self._thing.notified(wire.decode_notify_next(self._name, payload))
+                return
+        except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
+            return  # not what the Jobs service says: not for us
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None and not waiting[0].done():
+            waiting[0].set_result(reply)
+
+    # ----------------------------------------------------------------------- inside
+
+    async def _greet(self, data: bytes) -> Packet:
+        """Send one packet of the greeting and wait for what answers it."""
+        if self._transport is None:
+            raise Disconnected("the connection was closed")
+        self._greeting = self._network.loop.create_future()
+        self._transport.write(data)
+        try:
+            return await self._greeting
+        finally:
+            self._greeting = None
+
+    def _next_id(self) -> int:
+        self._packet_id = packet_id = self._packet_id % 65535 + 1
+        return packet_id
