@@ -37,7 +37,8 @@ class Distribution:
             seconds = rng.uniform(self.a, self.b, n)
         else:
             seconds = self.a * np.exp(self.b * rng.standard_normal(n))
-        return np.rint(seconds * 1000).astype(np.int64)
+        milliseconds: NDArray[np.int64] = np.rint(seconds * 1000).astype(np.int64)
+        return milliseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class VirtualLoop(AbstractEventLoop):
         """Virtual seconds since the loop was made."""
         return self._now
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]  # Any where typeshed counts arguments
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
         """Run ``callback`` before time moves."""
@@ -102,7 +102,7 @@ class VirtualLoop(AbstractEventLoop):
             return _PARKED
         return self.call_at(when, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self,
         when: float,
         callback: Callable[..., object],
@@ -230,14 +230,17 @@ class VirtualLoop(AbstractEventLoop):
     async def shutdown_asyncgens(self) -> None:
         """Nothing to do: the loop hooks no generators."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Nothing to do: there are no threads."""
-
     def close(self) -> None:
         """Forget what is left; tasks that still wait are dropped without a warning."""
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
-            task.get_coro().close()  # type: ignore[union-attr]
+            _close(task)
         self._timers.clear()
         self._ready.clear()
         self._closed = True
+
+
+def _close(task: Task[Any]) -> None:
+    coroutine = task.get_coro()
+    if coroutine is not None:
+        coroutine.close()

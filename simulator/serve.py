@@ -104,7 +104,10 @@ async def _serve(
         loop.add_signal_handler(name, ended.set)
     if options.with_parent:
         loop.add_reader(sys.stdin.fileno(), ended.set)
-    doors = (MqttEndpoint(host, wire), HttpEndpoint(host, wire))
+    doors: tuple[MqttEndpoint | HttpEndpoint, ...] = (
+        MqttEndpoint(host, wire),
+        HttpEndpoint(host, wire),
+    )
     addresses = Addresses(options.host, mqtt.getsockname()[1], http.getsockname()[1])
     for door, listening in zip(doors, (mqtt, http), strict=True):
         await door.start(listening)

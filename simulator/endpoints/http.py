@@ -73,7 +73,8 @@ class HttpEndpoint:
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]), name="http endpoint")
-        while not self._server.started and not self._serving.done():
+        # uvicorn has a flag for it and no event
+        while not self._server.started and not self._serving.done():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
     async def stop(self) -> None:

@@ -116,6 +116,7 @@ class Connection(asyncio.Protocol):
         "_endpoint",
         "_granted",
         "_loop",
+        "_out",
         "_packet_id",
         "_reader",
         "_transport",
@@ -130,6 +131,8 @@ class Connection(asyncio.Protocol):
         self._reader = PacketReader("server", MAX_PAYLOAD + 1024)
         self._transport: asyncio.Transport | None = None
         self._packet_id = 0
+        self._out: list[bytes] | None = None
+        """What was written while a piece of input is worked on: sent at once, at its end."""
         self._granted: dict[str, int] = {}
         """Reply topic → QoS: asked once per topic, forgotten when a subscription changes."""
         self.client_id: str | None = None
@@ -163,6 +166,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         self.heard = self._loop.time()
+        out = self._out = []
         try:
             for packet in self._reader.feed(data):
                 if type(packet) is Publish:
@@ -170,12 +174,17 @@ class Connection(asyncio.Protocol):
                 elif type(packet) is not Puback:
                     self._received(packet)
                 if self._transport is None or self._transport.is_closing():
-                    return
+                    break
         except MqttError as error:
             log.info("client %s broke MQTT: %s", self.client_id, error)
             if error.return_code is not None:
                 self._write(encode(Connack(return_code=error.return_code)))
+            self._flush(out)
             self.close()
+        else:
+            self._flush(out)
+        finally:
+            self._out = None
 
     # ----------------------------------------------------------------------- packets
 
@@ -272,10 +281,20 @@ class Connection(asyncio.Protocol):
             self._write(encode_publish(topic, payload, 0, 0))
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None:
+        if self._out is not None:
+            self._out.append(data)
+        elif self._transport is not None:
             self._transport.write(data)
+
+    def _flush(self, out: list[bytes]) -> None:
+        """One system call for an acknowledgement, its reply and what else came of the input."""
+        self._out = None
+        if out and self._transport is not None:
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def close(self) -> None:
         """Flush and close."""
+        if self._out:
+            self._flush(self._out)
         if self._transport is not None:
             self._transport.close()

@@ -23,8 +23,8 @@ from simulator.jobs.messages import (
     CreateJobRequest,
     ExecutionListing,
     ExecutionPage,
-    JobEnded,
     JobDescription,
+    JobEnded,
 )
 from simulator.jobs.model import Job, JobExecution, JobProcessDetails, Status
 from simulator.jobs.registry import check_job_id, check_thing_name

@@ -7,7 +7,7 @@ Times in replies and notices are seconds of elapsed scenario time; ``wire.py`` m
 """
 
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -36,7 +36,7 @@ def _check_step_timeout(minutes: int | None) -> None:
 
 
 def _check_details(details: dict[str, str] | None) -> None:
-    """Refuse control characters in values: AWS's pattern is ``[^\\p{C}]+``, which re lacks."""
+    """Refuse characters of Unicode's category C in values, which re has no pattern for."""
     for key, value in (details or {}).items():
         if not value.isprintable() and any(unicodedata.category(c)[0] == "C" for c in value):
             raise ValueError(f"statusDetails value of {key!r} has control characters")

@@ -41,7 +41,7 @@ _JOB_LEVEL: Final[dict[str, type[DataRequest]]] = {
     "get": DescribeJobExecutionRequest,
     "update": UpdateJobExecutionRequest,
 }
-_DECODERS: Final = {
+_DECODERS: Final[dict[type, msgspec.json.Decoder[Any]]] = {
     kind: msgspec.json.Decoder(kind) for kind in (*_THING_LEVEL.values(), *_JOB_LEVEL.values())
 }
 _REJECTIONS: Final[dict[str, type[Rejection]]] = {
@@ -58,7 +58,7 @@ class _Answer(msgspec.Struct, rename="camel"):
     client_token: str | None = None
     execution: dict[str, Any] | None = None
     execution_state: JobExecutionState | None = None
-    job_document: msgspec.Raw | None = None
+    job_document: msgspec.Raw = msgspec.Raw(b"")
     in_progress_jobs: list[dict[str, Any]] | None = None
     queued_jobs: list[dict[str, Any]] | None = None
     code: str | None = None
@@ -144,11 +144,12 @@ def decode_request(kind: type[R], payload: bytes, lenient: bool = True) -> R:
         InvalidRequest: an object, but not what the operation takes.
     """
     try:
-        return _DECODERS[kind].decode(payload or b"{}")  # type: ignore[return-value]
+        request: R = _DECODERS[kind].decode(payload or b"{}")
     except msgspec.ValidationError as error:
         return _decode_again(kind, payload, lenient, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJson(f"The payload is not valid JSON: {error}") from None
+    return request
 
 
 def _decode_again(kind: type[R], payload: bytes, lenient: bool, why: str) -> R:
@@ -276,9 +277,8 @@ class Wire:
         answer = _ANSWERS.decode(payload)
         token = answer.client_token
         if kind is UpdateJobExecutionRequest:
-            document = answer.job_document
-            text = None if document is None else bytes(document).decode()
-            return token, UpdateReply(answer.execution_state, text)
+            document = bytes(answer.job_document).decode() or None
+            return token, UpdateReply(answer.execution_state, document)
         if kind is GetPendingJobExecutionsRequest:
             return token, PendingReply(
                 [self._read_summary(s) for s in answer.in_progress_jobs or ()],

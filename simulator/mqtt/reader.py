@@ -282,7 +282,7 @@ def _connack(data: bytes) -> Connack:
 def _subscribe(data: bytes) -> Subscribe:
     body = _Body(data)
     packet_id = body.packet_id()
-    filters = []
+    filters: list[tuple[str, int]] = []
     while body.left or not filters:  # an empty list ends within a field [MQTT-3.8.3-3]
         name, qos = body.text(), body.byte()
         check_filter(name)
@@ -295,7 +295,7 @@ def _subscribe(data: bytes) -> Subscribe:
 def _suback(data: bytes) -> Suback:
     body = _Body(data)
     packet_id = body.packet_id()
-    codes = []
+    codes: list[int] = []
     while body.left or not codes:
         codes.append(body.byte())
         if codes[-1] not in (0, 1, 2, 0x80):
@@ -306,7 +306,7 @@ def _suback(data: bytes) -> Suback:
 def _unsubscribe(data: bytes) -> Unsubscribe:
     body = _Body(data)
     packet_id = body.packet_id()
-    names = []
+    names: list[str] = []
     while body.left or not names:  # [MQTT-3.10.3-2]
         names.append(body.text())
         check_filter(names[-1])

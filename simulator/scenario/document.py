@@ -21,6 +21,7 @@ class Document:
             ScenarioError: not YAML, duplicate keys, or no mapping at the top.
         """
         self.name = name
+        self.value: Any = None
         self.lines: dict[Path, int] = {(): 1}
         self._duplicates: list[str] = []
         loader = _Loader(text)
@@ -28,7 +29,8 @@ class Document:
             node = loader.get_single_node()
             if node is not None:
                 self._walk(node, ())
-            self.value = loader.construct_document(node) if node is not None else None
+            if node is not None:
+                self.value = loader.construct_document(node)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = 1 if mark is None else mark.line + 1

@@ -147,9 +147,11 @@ def _job(
         faults.append(document.at(("job", "document"), "is missing; a mapping or JSON text"))
     if "targets" in job:
         notes.append("job.targets was replaced by the fleet's thing group")
-    for key in ("tags", "presignedUrlConfig"):
-        if key in job:
-            notes.append(f"job.{key} is accepted and has no effect in the embedded service")
+    notes += [
+        f"job.{key} is accepted and has no effect in the embedded service"
+        for key in ("tags", "presignedUrlConfig")
+        if key in job
+    ]
     named = {"jobId": re.sub(r"[^a-zA-Z0-9_-]", "-", FilePath(document.name).stem)[:64], **job}
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(named["jobId"])):
         message = f"{named['jobId']!r} is no job id; allowed: 1 to 64 of a-zA-Z0-9_-"

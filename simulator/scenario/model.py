@@ -169,7 +169,7 @@ class Backoff(Part):
     maximum: Duration = 60.0
 
 
-_NO_LATENCY: Final = Constant(distribution="constant", value="0ms")  # type: ignore[arg-type]
+_NO_LATENCY: Final = Constant(distribution="constant", value="0ms")
 
 
 class NetworkPart(Part):
@@ -257,7 +257,7 @@ class Scenario(Part):
     fleet: Annotated[list[CohortPart], Field(min_length=1)]
     network: NetworkPart = NetworkPart()
     job: dict[str, Any] = Field(
-        description="AWS's CreateJob request; document may be a mapping. Or {file: create-job.json}."
+        description="AWS's CreateJob request (document may be a mapping), or {file: NAME}."
     )
     load: LoadPart = LoadPart()
     expect: dict[str, str] = Field(default={}, description="Each: an operator and a value.")

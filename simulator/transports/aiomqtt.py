@@ -104,7 +104,7 @@ class AiomqttLink:
                 ready.set_result(None)
                 async for message in client.messages:
                     payload = message.payload
-                    self._heard(message.topic.value, bytes(payload) if payload else b"")  # type: ignore[arg-type]
+                    self._heard(message.topic.value, bytes(payload) if payload else b"")
         except aiomqtt.MqttError as error:
             if not ready.done():
                 ready.set_exception(Disconnected(f"cannot connect to {host}:{port}: {error}"))

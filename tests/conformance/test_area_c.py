@@ -1,0 +1,126 @@
+"""Area C: the two timers, each case named by its id in conformance-cases.json."""
+
+import pytest
+
+from simulator.errors import InvalidRequest
+from simulator.jobs.messages import Notify
+from tests.conformance.doors import EPOCH, World, client, over
+
+MINUTE = 60.0
+
+
+@over()
+async def test_C01(w: World) -> None:
+    w.create_job("J", timeout=20)
+    await w.start_next()
+    deadlines = []
+    for minute, step in ((5, 7), (10, 5), (13, 9)):
+        w.host.advance_to(minute * MINUTE)
+        await w.update("IN_PROGRESS", step_timeout_in_minutes=step)
+        execution = await w.describe()
+        assert execution is not None
+        left = execution.approximate_seconds_before_timed_out
+        assert left is not None
+        deadlines.append(minute + left / MINUTE)
+    assert deadlines == [12, 15, 20]
+    w.host.advance_to(20 * MINUTE - 1)
+    assert w.stored("J").status == "IN_PROGRESS"
+    w.host.advance_to(20 * MINUTE)
+    assert w.stored("J").status == "TIMED_OUT"
+
+
+@over()
+async def test_C02(w: World) -> None:
+    """The notify half; the timed_out event is the next issue's."""
+    w.create_job("J")
+    await w.start_next(step_timeout_in_minutes=1)
+    heard: list[Notify] = []
+    w.host.listeners.append(lambda e, _: heard.append(e) if isinstance(e, Notify) else None)
+    w.host.advance_to(MINUTE)
+    assert w.stored("J").status == "TIMED_OUT"
+    assert [(n.in_progress, n.queued) for n in heard] == [([], [])]
+
+
+@over()
+async def test_C03(w: World) -> None:
+    w.create_job("J")
+    await w.start_next(step_timeout_in_minutes=1)
+    await w.update("IN_PROGRESS", step_timeout_in_minutes=-1)
+    execution = await w.describe()
+    assert execution is not None
+    assert execution.approximate_seconds_before_timed_out is None
+    w.host.advance_to(60 * MINUTE)
+    assert w.stored("J").status == "IN_PROGRESS"
+
+
+@over()
+async def test_C05(w: World) -> None:
+    w.create_job("J", timeout=1)
+    w.host.advance_to(5 * MINUTE)
+    execution = await w.describe()
+    assert execution is not None
+    assert execution.status == "QUEUED"
+
+
+@over()
+async def test_C06(w: World) -> None:
+    w.create_job("J", timeout=1)
+    await w.start_next()
+    w.host.advance_to(50)
+    await w.update("IN_PROGRESS")
+    w.host.advance_to(59)
+    assert w.stored("J").status == "IN_PROGRESS"
+    w.host.advance_to(60)
+    assert w.stored("J").status == "TIMED_OUT"
+
+
+@over()
+async def test_C08(w: World) -> None:
+    w.create_job("J")
+    await w.start_next(step_timeout_in_minutes=1)
+    await w.update("SUCCEEDED")
+    w.host.advance_to(10 * MINUTE)
+    assert w.stored("J").status == "SUCCEEDED"
+    assert w.service.next_deadline() is None
+
+
+@over("mqtt", "aiomqtt", "http")
+async def test_C09(w: World) -> None:
+    w.create_job("J")
+    for minutes in (-2, 10081):
+        with w.refused(InvalidRequest):
+            await w.start_next(step_timeout_in_minutes=minutes)
+    await w.start_next()
+    for minutes in (-2, 10081):
+        with w.refused(InvalidRequest):
+            await w.update("IN_PROGRESS", step_timeout_in_minutes=minutes)
+    await w.update("IN_PROGRESS", step_timeout_in_minutes=10080)
+
+
+@over("http")
+async def test_C10(w: World) -> None:
+    import asyncio
+
+    from botocore.exceptions import ClientError
+
+    from simulator.endpoints.http import HttpEndpoint
+    from simulator.jobs.wire import Wire
+    from simulator.serve import bind
+
+    endpoint = HttpEndpoint(w.host, Wire(EPOCH))
+    listening = bind("127.0.0.1", 0, "--port")
+    await endpoint.start(listening)
+    iot = client("iot", listening.getsockname()[1])
+    for minutes in (0, 10081):
+        with pytest.raises(ClientError) as caught:
+            await asyncio.to_thread(
+                iot.create_job,
+                jobId="J",
+                targets=[w.service.registry.thing_arn("T")],
+                document="{}",
+                timeoutConfig={"inProgressTimeoutInMinutes": minutes},
+            )
+        assert caught.value.response["Error"]["Code"] == "InvalidRequestException"
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert not w.service.jobs
+    await endpoint.stop()

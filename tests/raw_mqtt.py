@@ -1,0 +1,129 @@
+"""A raw MQTT client for tests: packets in and out, nothing hidden."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from simulator.endpoints.mqtt import KEEP_ALIVE, MqttEndpoint
+from simulator.host import Host
+from simulator.jobs import JobsService
+from simulator.jobs.wire import Wire
+from simulator.mqtt import (
+    Connack,
+    Connect,
+    Packet,
+    PacketReader,
+    Pingreq,
+    Pingresp,
+    Puback,
+    Publish,
+    Suback,
+    Subscribe,
+    encode,
+)
+from simulator.serve import bind
+
+EPOCH = 1_767_225_600
+
+
+class RawClient:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.stream = reader
+        self.writer = writer
+        self.packets = PacketReader("client")
+        self.inbox: list[Packet] = []
+
+    def send(self, *packets: Packet) -> None:
+        self.writer.write(b"".join(map(encode, packets)))
+
+    async def receive(self) -> Packet | None:
+        """The next packet, or None at the end of the stream."""
+        async with asyncio.timeout(5):
+            while not self.inbox:
+                data = await self.stream.read(65536)
+                if not data:
+                    return None
+                self.inbox += self.packets.feed(data)
+        return self.inbox.pop(0)
+
+    async def published(self) -> Publish:
+        """The next PUBLISH; acknowledgements on the way are passed over."""
+        while True:
+            packet = await self.receive()
+            assert packet is not None, "the connection was closed"
+            if isinstance(packet, Publish):
+                return packet
+
+    async def message(self) -> tuple[str, Any]:
+        """Topic and JSON of the next message."""
+        packet = await self.published()
+        return packet.topic, json.loads(packet.payload)
+
+    async def silent(self) -> bool:
+        """Whether nothing but acknowledgements lies before the answer to a ping."""
+        self.send(Pingreq())
+        while True:
+            packet = await self.receive()
+            if isinstance(packet, Pingresp):
+                return True
+            if not isinstance(packet, Puback):
+                return False
+
+    async def subscribe(self, *filters: str, qos: int = 1) -> None:
+        self.send(Subscribe(9, tuple((name, qos) for name in filters)))
+        answer = await self.receive()
+        assert answer == Suback(9, (qos,) * len(filters))
+
+    def ask(self, topic: str, members: Any) -> None:
+        payload = members if isinstance(members, bytes) else json.dumps(members).encode()
+        self.send(Publish(topic, payload, 1, 7))
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class RawService:
+    """An endpoint on a free port, and clients to it."""
+
+    def __init__(self, endpoint: MqttEndpoint, host: Host, port: int) -> None:
+        self.endpoint = endpoint
+        self.host = host
+        self.port = port
+        self._clients: list[RawClient] = []
+
+    async def open(self) -> RawClient:
+        """A TCP connection on which nothing was said."""
+        client = RawClient(*await asyncio.open_connection("127.0.0.1", self.port))
+        self._clients.append(client)
+        return client
+
+    async def connect(self, client_id: str = "raw", keep_alive: int = 60) -> RawClient:
+        client = await self.open()
+        client.send(Connect(client_id, keep_alive=keep_alive))
+        assert await client.receive() == Connack()
+        return client
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+
+@asynccontextmanager
+async def raw_service(keep_alive: tuple[int, int] = KEEP_ALIVE) -> AsyncIterator[RawService]:
+    """A fresh service with thing ``T``."""
+    host = Host(JobsService(), asyncio.get_running_loop())
+    host.service.registry.create_thing("T")
+    endpoint = MqttEndpoint(host, Wire(EPOCH), keep_alive)
+    listening = bind("127.0.0.1", 0, "--port")
+    await endpoint.start(listening)
+    service = RawService(endpoint, host, listening.getsockname()[1])
+    try:
+        yield service
+    finally:
+        service.close()
+        await endpoint.stop()
+        host.close()
