@@ -73,11 +73,6 @@ def advance(execution: JobExecution, to: Status, actor: Actor, now: float) -> No
     execution.last_updated_at = now
 
 
-def set_step_timer(execution: JobExecution, minutes: int | None, now: float) -> None:
-    """Restart the step timer, discard it (-1), or leave it alone (None).
-
-    It counts only while the execution is IN_PROGRESS (botocore ``stepTimeoutInMinutes``).
-    """
-    if minutes is None or execution.status != "IN_PROGRESS":
-        return
+def set_step_timer(execution: JobExecution, minutes: int, now: float) -> None:
+    """Restart the step timer of an execution IN_PROGRESS, or discard it (-1)."""
     execution.step_deadline = None if minutes == NO_STEP_TIMER else now + minutes * 60

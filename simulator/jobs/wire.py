@@ -201,7 +201,8 @@ class Wire:
         elif type(reply) is ExecutionReply:
             if reply.execution is not None:
                 members["execution"] = self.execution(reply.execution)
-        elif type(reply) is PendingReply:
+        else:
+            assert isinstance(reply, PendingReply)
             members["inProgressJobs"] = [self.summary(s) for s in reply.in_progress_jobs]
             members["queuedJobs"] = [self.summary(s) for s in reply.queued_jobs]
         return _encode(members)

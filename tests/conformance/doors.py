@@ -204,7 +204,7 @@ async def opened(door: str) -> AsyncIterator[World]:
 def client(service: str, port: int) -> Any:
     """A boto3 client of a service on a local port."""
     return boto3.client(
-        service,  # type: ignore[call-overload]
+        service,
         endpoint_url=f"http://127.0.0.1:{port}",
         region_name="us-east-1",
         aws_access_key_id="AKIDEXAMPLE",

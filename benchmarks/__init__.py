@@ -1,0 +1,1 @@
+"""Speed, measured against floors in one run: `make bench`."""

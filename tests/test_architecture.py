@@ -1,0 +1,158 @@
+"""The house: a module imports only from lower floors, and siblings never import each other."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+FLOORS = [
+    ["errors"],
+    ["jobs.model", "mqtt.packets", "mqtt.topics"],
+    ["jobs.messages", "jobs.execution", "jobs.rollout", "mqtt.reader"],
+    ["jobs.registry", "mqtt"],
+    ["jobs.ledger"],
+    ["jobs.data_plane", "jobs.control_plane"],
+    ["jobs.service"],
+    ["jobs", "jobs.wire"],
+    ["jobs.rest"],
+    ["clock", "behaviour", "results", "expectations", "scenario.units", "scenario.document"],
+    ["host", "scenario.model"],
+    ["thing", "endpoints.mqtt", "endpoints.http", "scenario.file"],
+    ["fleet", "scenario", "owner", "transports.lossy", "transports.memory", "transports.mqtt",
+     "transports.aiomqtt"],
+    ["report.summary"],
+    ["report.text", "run"],
+    ["serve", "live"],
+    ["locust_bridge", "cli.runs", "cli.serving"],
+    ["cli.app"],
+    ["cli"],
+    ["cli.__main__"],
+]  # fmt: skip
+"""From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
+
+EMPTY = {"", "transports", "endpoints", "report"}
+"""Packages whose ``__init__`` is a docstring: the way in, no room."""
+
+PURE = ("jobs", "mqtt")
+FORBIDDEN = {"asyncio", "random", "secrets", "socket", "ssl", "threading", "time", "uuid"}
+PURE_LIBRARIES = {
+    "bisect", "collections", "dataclasses", "hashlib", "heapq", "msgspec", "re", "simulator",
+    "typing", "unicodedata", "urllib",
+}  # fmt: skip
+"""What the core rests on; a new name here needs a reason that is not IO, clock or chance."""
+
+TOO_LONG: dict[str, str] = {}
+"""Modules above 400 lines, each with its reason."""
+
+BAD_NAMES = {"utils", "common", "base", "helper", "helpers", "manager"}
+
+FLOOR = {name: height for height, floor in enumerate(FLOORS) for name in floor}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package, by its name below ``simulator``."""
+    found = {}
+    for path in sorted((ROOT / "simulator").rglob("*.py")):
+        parts = path.relative_to(ROOT / "simulator").with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(source: str) -> list[str]:
+    """All modules that a source imports, in functions too, but not under TYPE_CHECKING."""
+    tree = ast.parse(source)
+    hidden = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test)
+        for node in ast.walk(branch)
+    }
+    names = []
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from simulator.jobs import rollout` imports a module of that package
+            names += [
+                f"{node.module}.{alias.name}"
+                if f"{node.module}.{alias.name}".removeprefix("simulator.") in FLOOR
+                else node.module
+                for alias in node.names
+            ]
+    return names
+
+
+def climbs(module: str, source: str) -> list[str]:
+    """What is wrong with a module's imports, in words."""
+    wrong = []
+    for name in imports(source):
+        if name != "simulator" and not name.startswith("simulator."):
+            continue
+        below = name.removeprefix("simulator").removeprefix(".")
+        if below in EMPTY:
+            continue
+        if below not in FLOOR:
+            wrong.append(f"{module} imports {name}, which stands on no floor")
+        elif FLOOR[below] >= FLOOR[module]:
+            wrong.append(
+                f"{module} (floor {FLOOR[module]}) imports {below} (floor {FLOOR[below]}): import "
+                "only from below; move what both need down, or hand it in as an argument"
+            )
+    return wrong
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    assert set(modules()) - EMPTY == set(FLOOR)
+
+
+def test_imports_go_down() -> None:
+    wrong = [
+        line
+        for module, path in modules().items()
+        if module not in EMPTY
+        for line in climbs(module, path.read_text())
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_check_finds_what_it_is_for() -> None:
+    assert climbs("thing", "from simulator.fleet import Fleet")
+    assert climbs("endpoints.mqtt", "def f():\n    from simulator.endpoints.http import x")
+    assert climbs("thing", "import simulator.nowhere")
+    hidden = "if TYPE_CHECKING:\n    from simulator.fleet import Fleet"
+    assert not climbs("thing", hidden + "\nimport simulator.errors")
+
+
+@pytest.mark.parametrize("package", sorted(EMPTY))
+def test_a_way_in_imports_nothing(package: str) -> None:
+    assert imports(modules()[package].read_text()) == []
+
+
+def test_the_core_performs_nothing() -> None:
+    for module, path in modules().items():
+        if module.split(".")[0] in PURE:
+            used = {name.split(".")[0] for name in imports(path.read_text())}
+            assert not used & FORBIDDEN, f"{module}: time and chance are handed in"
+            assert used <= PURE_LIBRARIES, f"{module}: {used - PURE_LIBRARIES}"
+
+
+def test_only_the_bridge_imports_locust() -> None:
+    for module, path in modules().items():
+        if "locust" in {name.split(".")[0] for name in imports(path.read_text())}:
+            assert module == "locust_bridge", "importing locust patches the process"
+
+
+def test_a_thing_never_names_a_transport() -> None:
+    assert "transports" not in (ROOT / "simulator/thing.py").read_text()
+
+
+def test_rooms_are_readable_and_have_names() -> None:
+    for module, path in modules().items():
+        assert path.stem not in BAD_NAMES, f"{module}: say what it is"
+        if module not in TOO_LONG:
+            lines = len(path.read_text().splitlines())
+            assert lines <= 400, f"{module} has {lines} lines: move the walls"

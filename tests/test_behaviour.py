@@ -1,0 +1,96 @@
+"""Chance: the same for the same seed, whatever the order, and of the shape that was asked for."""
+
+import numpy as np
+import pytest
+
+from simulator.behaviour import (
+    Cohort,
+    Distribution,
+    Network,
+    NetworkChance,
+    Outcome,
+    Outcomes,
+    WorkTable,
+    ramp,
+    scale_cohorts,
+)
+
+GATEWAYS = Cohort(
+    "g", 20_000, Distribution("lognormal", 90.0, 0.6), 4, 10, Outcomes(0.03, 0.01, 0.02)
+)
+LAMPS = Cohort("l", 10, Distribution("constant", 3.0), 3)
+
+
+def test_plans_depend_on_seed_thing_and_attempt_only() -> None:
+    one, other = WorkTable((GATEWAYS, LAMPS), 7), WorkTable((GATEWAYS, LAMPS), 7)
+    later = [other.plan(5, attempt) for attempt in (3, 1, 2)]
+    assert [one.plan(5, attempt) for attempt in (1, 2, 3)] == [later[1], later[2], later[0]]
+    assert one.plan(5, 1) != WorkTable((GATEWAYS, LAMPS), 8).plan(5, 1)
+
+
+def test_outcomes_come_in_the_shares_asked_for() -> None:
+    table = WorkTable((GATEWAYS,), 1)
+    outcomes = [table.plan(thing, 1).outcome for thing in range(20_000)]
+    # five standard deviations of a binomial count
+    for outcome, share in ((Outcome.FAIL, 0.03), (Outcome.REJECT, 0.01), (Outcome.HANG, 0.02)):
+        spread = 5 * (20_000 * share * (1 - share)) ** 0.5
+        assert abs(outcomes.count(outcome) - 20_000 * share) < spread
+    faults = {table.plan(thing, 1).fault_step for thing in range(1000)}
+    assert faults == {1, 2, 3, 4}
+
+
+def test_things_have_names_and_cohorts() -> None:
+    table = WorkTable((GATEWAYS, LAMPS), 1)
+    assert table.names()[19_999:20_001] == ["g-019999", "l-000000"]
+    assert [table.cohort_of(thing) for thing in (0, 19_999, 20_000)] == [0, 0, 1]
+    plan = table.plan(20_000, 1)
+    assert (plan.steps, plan.step_s, plan.step_timeout_minutes) == (3, 1.0, None)
+    assert len(table) == 20_010
+
+
+def test_draws_are_whole_milliseconds_of_the_right_shape() -> None:
+    rng = np.random.default_rng(1)
+    lognormal = Distribution("lognormal", 2.0, 0.5).draw(rng, 50_001)
+    assert lognormal.dtype == np.int64
+    assert abs(np.median(lognormal) - 2000) < 30
+    uniform = Distribution("uniform", 1.0, 2.0).draw(rng, 10_000)
+    assert (uniform.min() >= 1000, uniform.max() <= 2000) == (True, True)
+    assert set(Distribution("constant", 0.25).draw(rng, 3)) == {250}
+
+
+def test_network_chance_does_not_depend_on_the_order_of_asking() -> None:
+    network = Network(Distribution("lognormal", 0.04, 0.4), lost_replies=0.1, lost_requests=0.2)
+    one, other = NetworkChance(network, 3), NetworkChance(network, 3)
+    asked = [(one.latency(t, n), one.loses_reply(t, n)) for t in range(9) for n in range(9)]
+    again = [
+        (other.latency(t, n), other.loses_reply(t, n))
+        for t in reversed(range(9))
+        for n in reversed(range(9))
+    ]
+    assert asked == again[::-1]
+    many = range(50_000)
+    assert sum(one.loses_reply(0, n) for n in many) == pytest.approx(5000, abs=340)
+    assert sum(one.loses_request(0, n) for n in many) == pytest.approx(10_000, abs=450)
+    jitter = [one.jitter(1, n) for n in many]
+    assert 0 <= min(jitter) < max(jitter) < 1
+    assert sum(jitter) / len(jitter) == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_quiet_network_loses_nothing() -> None:
+    chance = NetworkChance(Network(), 1)
+    assert not any(chance.loses_reply(0, n) or chance.loses_request(0, n) for n in range(100))
+    assert chance.latency(3, 3) == 0.0
+
+
+@pytest.mark.parametrize("things", [1, 2, 7, 10, 1000])
+def test_scaling_keeps_the_sum_and_the_proportions(things: int) -> None:
+    cohorts = (Cohort("a", 60), Cohort("b", 30), Cohort("c", 10))
+    scaled = [cohort.things for cohort in scale_cohorts(cohorts, things)]
+    assert sum(scaled) == things
+    for cohort, count in zip(cohorts, scaled, strict=True):
+        assert abs(count - cohort.things * things / 100) < 1
+
+
+def test_a_ramp_starts_things_evenly() -> None:
+    assert ramp(4.0, 5) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert ramp(None, 2) == [0.0, 0.0]

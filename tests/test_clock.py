@@ -1,0 +1,147 @@
+"""The virtual loop: plain asyncio code, time that costs nothing, no silent hang."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from simulator import clock
+from simulator.clock import VirtualLoop, frozen_garbage
+from simulator.errors import NothingCanHappen
+
+
+def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
+    loop = VirtualLoop()  # type: ignore[abstract]
+    try:
+        return loop.run_until_complete(main(loop))
+    finally:
+        loop.close()
+
+
+def test_asyncio_still_resolves_sleeps_as_the_loop_expects() -> None:
+    async def main(loop: VirtualLoop) -> bool:
+        task = loop.create_task(asyncio.sleep(5))
+        await asyncio.sleep(0)
+        parked = [item for _, _, item in loop._timers]
+        task.cancel()
+        return len(parked) == 1 and isinstance(parked[0], asyncio.Future)
+
+    assert run(main)
+    assert clock._PARKED.cancel() is None  # type: ignore[func-returns-value]
+
+
+def test_a_year_passes_at_once() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        await asyncio.sleep(365 * 86400.0)
+        return loop.time()
+
+    assert run(main) == 365 * 86400.0
+
+
+def test_ties_run_in_the_order_in_which_they_were_asked_for() -> None:
+    order: list[int] = []
+
+    async def wait(number: int, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        order.append(number)
+
+    async def main(loop: VirtualLoop) -> None:
+        await asyncio.gather(wait(1, 2), wait(2, 1), wait(3, 2), wait(4, 1))
+
+    run(main)
+    assert order == [2, 4, 1, 3]
+
+
+def test_timeouts_semaphores_and_cancel_work_as_ever() -> None:
+    async def main(loop: VirtualLoop) -> list[str]:
+        seen = []
+        try:
+            async with asyncio.timeout(3):
+                await asyncio.sleep(10)
+        except TimeoutError:
+            seen.append(f"timeout at {loop.time():g}")
+        task = loop.create_task(asyncio.sleep(100))
+        await asyncio.sleep(1)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            seen.append(f"cancelled at {loop.time():g}")
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        loop.call_later(5, queue.put_nowait, f"queued at {loop.time() + 5:g}")
+        loop.call_at(loop.time() - 9, seen.append, "the past is now")
+        seen.append(await queue.get())
+        return seen
+
+    assert run(main) == [
+        "timeout at 3",
+        "cancelled at 4",
+        "the past is now",
+        "queued at 9",
+    ]
+
+
+def test_a_loop_where_nothing_can_happen_says_who_waits() -> None:
+    async def waits(loop: VirtualLoop) -> None:
+        async def forever() -> None:
+            await loop.create_future()
+
+        task = loop.create_task(forever(), name="the waiter")
+        await task
+
+    with pytest.raises(NothingCanHappen, match=r"at 0\.000 s .* the waiter"):
+        run(waits)
+
+
+def test_an_exception_that_nobody_handles_ends_the_run() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        loop.call_soon(lambda: 1 // 0)
+        await asyncio.sleep(5)
+
+    with pytest.raises(ZeroDivisionError):
+        run(main)
+
+    async def complains(loop: VirtualLoop) -> None:
+        loop.default_exception_handler({"message": "something odd"})
+        await asyncio.sleep(5)
+
+    with pytest.raises(RuntimeError, match="something odd"):
+        run(complains)
+
+
+def test_a_virtual_loop_refuses_to_run_inside_another() -> None:
+    async def main() -> None:
+        loop = VirtualLoop()  # type: ignore[abstract]
+        with pytest.raises(RuntimeError, match="inside another loop"):
+            loop.run_forever()
+
+    asyncio.run(main())
+
+
+def test_a_loop_knows_its_state() -> None:
+    loop = VirtualLoop()  # type: ignore[abstract]
+    assert not loop.is_running()
+    assert not loop.get_debug()
+
+    async def main() -> bool:
+        loop.stop()
+        await loop.shutdown_asyncgens()
+        return loop.is_running()
+
+    assert loop.run_until_complete(main())
+    loop.close()
+    assert loop.is_closed()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_as_it_was(enabled: bool) -> None:
+    if not enabled:
+        gc.disable()
+    try:
+        with frozen_garbage():
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
