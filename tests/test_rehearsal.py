@@ -1,0 +1,160 @@
+"""Whole rehearsals: the same bytes for a seed, the truth about timeouts, no silent end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulator import results
+from simulator.report.summary import as_json
+from simulator.report.text import render
+from simulator.run import Finished, Resolved, RunDirectory, rehearse, utc_now
+from simulator.scenario import load, loads
+
+SHIPPED = [p for p in sorted(Path("scenarios").glob("*.yaml")) if p.stem != "saturate"]
+"""saturate.yaml asks what a machine carries: it has no end but the wall clock's."""
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def run(text: str, seed: int | None = None, things: int | None = None) -> Finished:
+    return rehearse(Resolved.of(loads(text), seed, things))
+
+
+def scenario(work: str = "duration: 90s, steps: 3", network: str = "{}", **more: str) -> str:
+    job = more.get("job", "{document: {}}")
+    return (
+        f"fleet:\n  - cohort: g\n    things: 20\n    work: {{{work}}}\n"
+        f"    outcome: {more.get('outcome', '{}')}\n"
+        f"network: {network}\njob: {job}\nload: {more.get('load', '{until: 2h}')}\n"
+        f"expect: {more.get('expect', '{}')}\n"
+    )
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_scenario_gives_its_golden_summary(path: Path) -> None:
+    """To renew after a meant change: rehearse with --out and copy summary.json here."""
+    finished = rehearse(Resolved.of(load(path), None, None))
+    golden = GOLDEN / f"{path.stem}.json"
+    assert as_json(finished.summary) == json.loads(golden.read_text())
+    assert finished.summary.verdict.passed
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        finished = rehearse(Resolved.of(load(Path("scenarios/timeouts.yaml")), 5, 100))
+        RunDirectory(tmp_path / name, "x").write(finished, utc_now())
+    for file in ("summary.json", "records.npz", "scenario.yaml"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    other = rehearse(Resolved.of(load(Path("scenarios/timeouts.yaml")), 6, 100))
+    assert (
+        as_json(other.summary)["requests"]
+        != json.loads((tmp_path / "one" / "summary.json").read_text())["requests"]
+    )
+    machine = json.loads((tmp_path / "one" / "machine.json").read_text())
+    assert {"wall_s", "peak_memory_mib", "versions", "started"} <= set(machine)
+    records = np.load(tmp_path / "one" / "records.npz")["records"]
+    assert len(records) == len(finished.records)
+
+
+def test_a_plain_run_takes_the_exchanges_that_it_should() -> None:
+    summary = run(scenario()).summary
+    requests = summary.requests
+    assert summary.executions == {"SUCCEEDED": 20}
+    assert requests["UpdateJobExecution"].accepted == 60
+    assert requests["StartNextPendingJobExecution"].accepted == 20
+    assert (summary.elapsed_s, summary.ended) == (90.0, "job completed")
+    assert summary.conflicts.count == 0
+
+
+def test_hung_things_are_true_timeouts() -> None:
+    job = "{document: {}, timeoutConfig: {inProgressTimeoutInMinutes: 10}}"
+    summary = run(scenario(outcome="{hang: 100%}", job=job)).summary
+    assert summary.executions == {"TIMED_OUT": 20}
+    assert (summary.timeouts.true_, summary.timeouts.false_) == (20, 0)
+    assert (summary.timeouts.missed, summary.ended) == (0, "job completed")
+
+
+def test_slow_things_are_false_timeouts_and_find_out() -> None:
+    job = "{document: {}, timeoutConfig: {inProgressTimeoutInMinutes: 1}}"
+    finished = run(scenario(job=job, expect='{false_timeouts: "== 0"}'))
+    summary = finished.summary
+    assert (summary.timeouts.true_, summary.timeouts.false_) == (0, 20)
+    assert not summary.verdict.passed
+    updates = summary.requests["UpdateJobExecution"]
+    assert updates.rejected == {"VersionMismatch": 20}
+    assert summary.conflicts.by_cause["service"] == 20
+
+
+def test_hung_things_without_a_timer_are_missed_and_named() -> None:
+    summary = run(scenario(outcome="{hang: 100%}", expect='{unfinished: "== 0"}')).summary
+    assert (summary.timeouts.missed, summary.unfinished) == (20, {"IN_PROGRESS": 20})
+    assert (summary.ended, summary.elapsed_s) == ("until reached", 7200)
+    assert "unfinished: 20 IN_PROGRESS" in render(summary)
+    assert not summary.verdict.passed
+
+
+def test_a_step_timer_catches_a_hang_in_a_later_step() -> None:
+    work = "duration: 90s, steps: 3, step_timeout: 5m"
+    summary = run(scenario(work, outcome="{hang: 100%}", load="{until: 1h}")).summary
+    assert summary.timeouts.true_ == summary.executions["TIMED_OUT"]
+    assert summary.timeouts.missed == summary.executions.get("IN_PROGRESS", 0)
+    assert summary.timeouts.true_ + summary.timeouts.missed == 20
+
+
+def test_rejects_and_fails() -> None:
+    summary = run(scenario(outcome="{reject: 50%, fail: 50%}")).summary
+    assert summary.executions.keys() == {"FAILED", "REJECTED"}
+    assert summary.requests["UpdateJobExecution"].rejected == {}
+
+
+def test_every_lost_reply_to_an_update_is_a_conflict_with_that_cause() -> None:
+    network = "{latency: 50ms, lost_replies: 30%, reply_timeout: 2s}"
+    finished = run(scenario(network=network), things=200)
+    summary = finished.summary
+    assert summary.executions == {"SUCCEEDED": 200}
+    lost = summary.conflicts.by_cause["lost_reply"]
+    assert lost == summary.conflicts.count
+    rows = finished.records[finished.records["operation"] == results.UPDATE]
+    # Each thing's first lost reply leads to one mismatch; a mismatch may itself be lost.
+    assert 0 < lost <= int((rows["outcome"] == results.NO_REPLY).sum())
+    assert (rows["cause"][rows["outcome"] == results.VERSION_MISMATCH] > 0).all()
+
+
+def test_a_lost_request_is_no_conflict() -> None:
+    network = "{latency: 50ms, lost_requests: 30%, reply_timeout: 2s}"
+    summary = run(scenario(network=network)).summary
+    assert summary.executions == {"SUCCEEDED": 20}
+    assert summary.conflicts.count == 0
+    assert summary.requests["UpdateJobExecution"].no_reply > 0
+
+
+def test_a_rollout_that_until_cuts_off_says_how_many_wait() -> None:
+    job = "{document: {}, jobExecutionsRolloutConfig: {maximumPerMinute: 5}}"
+    summary = run(scenario(job=job, load="{until: 130s}")).summary
+    assert (summary.ended, summary.not_rolled_out) == ("until reached", 5)
+    assert sum(summary.executions.values()) == 15
+
+
+def test_expectations_see_what_was_observed() -> None:
+    expect = (
+        '{succeeded: "== 100%", failed: "== 0", completes_within: "<= 2m", elapsed: "< 100s",'
+        ' updates_per_s: "> 0.5", p99_latency: "<= 60ms", no_reply: "== 0", conflicts: "== 0",'
+        ' true_timeouts: "== 0%", missed_timeouts: "== 0", conflict_rate: "== 0%"}'
+    )
+    summary = run(scenario(network="{latency: 50ms}", expect=expect)).summary
+    assert summary.verdict.passed, summary.verdict
+    observed = {one.name: one.observed for one in summary.verdict.expectations}
+    assert observed["succeeded"] == "100.00%"
+    assert observed["p99_latency"] == "0.050s"
+    late = run(scenario(load="{until: 10s}", expect='{completes_within: "<= 2m"}')).summary
+    assert late.verdict.expectations[0].observed == "nothing measured"
+    assert not late.verdict.passed
+
+
+def test_a_run_directory_is_fresh_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [str(RunDirectory(None, "x").path) for _ in range(2)] == ["runs/x-001", "runs/x-002"]
