@@ -50,6 +50,25 @@ def check_open_files(things: int) -> None:
     )
 
 
+class _PlainLoop(asyncio.SelectorEventLoop):
+    """asyncio's own loop, without threads.
+
+    aiomqtt connects in an executor's thread. Under gevent that would be a greenlet of this same
+    thread: it buys nothing, and the interpreter waits for it forever when it ends.
+    """
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """Call ``func`` here and now."""
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 class LoopThread:
     """An event loop in a native thread."""
 
@@ -61,16 +80,28 @@ class LoopThread:
     ) -> None:
         """Start it; ``pause`` lets the caller's other greenlets run meanwhile."""
         self._pause = pause
-        # aiomqtt hangs at connect on uvloop in such a thread, and connects on a plain loop.
-        self.loop = uvloop.new_event_loop() if transport == "mqtt" else plain_loop()
+        self.loop: asyncio.AbstractEventLoop
         self.failures: list[BaseException] = []
-        self.loop.set_exception_handler(self._failed)
-        self._ended = False
+        self.ended = False
+        # aiomqtt hangs at connect on uvloop in such a thread, and connects on a plain loop. A
+        # loop is made in its thread: gevent's selector, which that plain loop gets, belongs to
+        # the thread in which it was made.
+        self._make = uvloop.new_event_loop if transport == "mqtt" else _PlainLoop
+        self._running = False
         start_thread(self._run, ())
+        while not self._running:
+            pause(0.005)
 
     def post(self, callback: Callable[..., object], *args: object) -> None:
-        """Have something called in the loop, without waiting."""
-        self.loop.call_soon_threadsafe(callback, *args)
+        """Have something called in the loop, without waiting.
+
+        Raises:
+            JobfleetError: the loop has ended.
+        """
+        try:
+            self.loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            raise JobfleetError("the fleet's loop has ended") from None
 
     def wait(self, work: Coroutine[Any, Any, T], within: float) -> T:
         """Run a coroutine in the loop and wait for its result.
@@ -86,7 +117,13 @@ class LoopThread:
             except BaseException as error:
                 box.append((None, error))
 
-        self.post(lambda: self.loop.create_task(boxed()))
+        coroutine = boxed()
+        try:
+            self.post(lambda: self.loop.create_task(coroutine))
+        except JobfleetError:
+            coroutine.close()
+            work.close()
+            raise
         deadline = time.perf_counter() + within
         while not box:
             if time.perf_counter() > deadline:
@@ -99,31 +136,28 @@ class LoopThread:
 
     def stop(self) -> None:
         """End the loop and wait until its thread is done."""
-        self.post(self.loop.stop)
-        while not self._ended:
+        if not self.ended:
+            self.post(self.loop.stop)
+        while not self.ended:
             self._pause(0.005)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
+        self.loop = self._make()
+        self.loop.set_exception_handler(self._failed)
+        self.loop.call_soon(setattr, self, "_running", True)
         try:
             self.loop.run_forever()
+        except BaseException as error:  # whatever it was: the run must hear of it
+            self.failures.append(error)
         finally:
             self.loop.close()
-            self._ended = True
+            self.ended = True
 
     def _failed(self, _loop: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
         self.failures.append(
             error if isinstance(error, BaseException) else RuntimeError(str(context["message"]))
         )
-
-
-def plain_loop() -> asyncio.AbstractEventLoop:
-    """An asyncio loop on the operating system's own selector, whatever gevent has patched."""
-    import selectors
-
-    selector = getattr(selectors, "EpollSelector", None) or selectors.DefaultSelector
-    return asyncio.SelectorEventLoop(selector())
 
 
 class LiveFleet:

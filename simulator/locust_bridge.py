@@ -73,6 +73,8 @@ class LiveRun:
         self.service: EmbeddedService | None = None
         self.counts: dict[str, int] = {}
         self.next_index = 0
+        self._shown = (0.0, 0)
+        """When the last progress line was printed, and requests until then."""
         self.met = False
         """Whether any thing was ever answered."""
         self.transport = options.transport
@@ -106,7 +108,7 @@ class LiveRun:
     def begin_next(self) -> None:
         """The next thing may begin: a Locust user was spawned."""
         index, self.next_index = self.next_index, self.next_index + 1
-        if index < self.resolved.scenario.things and not self.ended:
+        if index < self.resolved.scenario.things and not (self.ended or self.thread.ended):
             self.fleet.start(index)
 
     # ----------------------------------------------------------------------- while it runs
@@ -169,10 +171,13 @@ class LiveRun:
 
     def _progress(self, now: float) -> None:
         counts = " ".join(f"{status}={count}" for status, count in self.counts.items())
-        total = self.environment.stats.total
+        fresh = self.environment.stats.total.num_requests
+        rate = (fresh - self._shown[1]) / max(0.1, now - self._shown[0])
+        self._shown = (now, fresh)
+        failures = self.environment.stats.total.num_failures
         line = (
             f"{now:5.0f}s  {self.fleet.connected}/{self.resolved.scenario.things} connected  "
-            f"{counts}  {total.current_rps:,.0f} requests/s  {total.num_failures} failures"
+            f"{counts}  {rate:,.0f} requests/s  {failures} failures"
         )
         print(line, file=sys.stderr, flush=True)
 
@@ -198,16 +203,25 @@ class LiveRun:
             self.ended, self.exit_code = "interrupted", EXIT_INTERRUPTED
         scenario = self.resolved.scenario
         clock_s = self.fleet.now()
-        if self.ended == report.COMPLETED:
+        if self.ended == report.COMPLETED and not self.thread.ended:
             self.fleet.settle(5.0 + 2 * scenario.network.reply_timeout)
         outcome = self._outcome()
-        fates = self.fleet.stop()
+        fates = self._fates()
         gevent.killall(self._greenlets)
         self._fire()
         self.thread.stop()
         self._stop_service()
         self.finished = self._summarise(clock_s, outcome, fates)
         self.directory.write(self.finished, self.started)
+
+    def _fates(self) -> Fates:
+        """What became of the things; nothing, where their loop is gone."""
+        try:
+            return self.fleet.stop()
+        except JobfleetError as error:
+            log.error("%s", error)
+            self.exit_code = self.exit_code or EXIT_FAILED
+            return Fates({}, {})
 
     def _outcome(self) -> Outcome:
         """What the service says at the end, or what it said last."""

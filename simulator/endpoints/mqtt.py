@@ -61,7 +61,7 @@ class MqttEndpoint:
         self.subscriptions: Subscriptions[Connection] = Subscriptions()
         self.clients: dict[str, Connection] = {}
         self.connections: dict[Connection, None] = {}
-        self.anonymous = 0
+        self._anonymous = 0
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         host.listeners.append(self._tell)
@@ -82,6 +82,14 @@ class MqttEndpoint:
             self._sweeper.cancel()
         for connection in list(self.connections):
             connection.close()
+
+    def fresh_client_id(self) -> str:
+        """An id that no client has [MQTT-3.1.3-6]."""
+        while True:
+            self._anonymous += 1
+            client_id = f"auto-{self._anonymous}"
+            if client_id not in self.clients:
+                return client_id
 
     def relay(self, topic: str, payload: bytes, qos: int) -> None:
         """Hand a message to everyone who subscribed to its topic."""
@@ -105,7 +113,9 @@ class MqttEndpoint:
             await asyncio.sleep(SWEEP_S)
             now = loop.time()
             for connection in list(self.connections):
-                if now - connection.heard > connection.patience:
+                if connection.closing:
+                    connection.abort()  # it had a sweep's time to take what was left
+                elif now - connection.heard > connection.patience:
                     connection.close()
 
 
@@ -150,12 +160,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A client is gone: so are its subscriptions."""
-        endpoint = self._endpoint
         self._transport = None
-        endpoint.connections.pop(self, None)
-        endpoint.subscriptions.drop(self)
-        if self.client_id is not None and endpoint.clients.get(self.client_id) is self:
-            del endpoint.clients[self.client_id]
+        self._endpoint.connections.pop(self, None)
+        self._forget()
 
     def pause_writing(self) -> None:
         """The client does not read: cut it off."""
@@ -249,8 +256,7 @@ class Connection(asyncio.Protocol):
         endpoint = self._endpoint
         client_id = packet.client_id
         if not client_id:
-            endpoint.anonymous += 1
-            client_id = f"auto-{endpoint.anonymous}"
+            client_id = endpoint.fresh_client_id()
         before = endpoint.clients.get(client_id)
         if before is not None:
             before.close()  # the newer connection wins (DG:mqtt)
@@ -293,8 +299,25 @@ class Connection(asyncio.Protocol):
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush and close: from now on nothing is sent to this client or expected of it."""
         if self._out:
             self._flush(self._out)
+        self._forget()
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """End a connection that does not take what it was sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def closing(self) -> bool:
+        """Whether it was closed and something is still to be sent."""
+        return self._transport is not None and self._transport.is_closing()
+
+    def _forget(self) -> None:
+        endpoint = self._endpoint
+        endpoint.subscriptions.drop(self)
+        if self.client_id is not None and endpoint.clients.get(self.client_id) is self:
+            del endpoint.clients[self.client_id]

@@ -204,16 +204,21 @@ def encode(packet: Packet) -> bytes:
         case Connect():
             return _framed(CONNECT << 4, _connect(packet))
         case Connack(code, present):
+            if present and code:  # [MQTT-3.2.2-4]
+                raise ValueError(f"CONNACK with return code {code} has no session")
             return bytes((CONNACK << 4, 2, present, code))
         case Subscribe(packet_id, filters):
             _some(filters)
-            parts = [_text(name) + bytes((_qos(qos),)) for name, qos in filters]
+            parts = [_filter(name) + bytes((_qos(qos),)) for name, qos in filters]
             return _framed(SUBSCRIBE << 4 | 0b0010, _id(packet_id) + b"".join(parts))
         case Suback(packet_id, codes):
+            _some(codes)
+            if not set(codes) <= {0, 1, 2, 0x80}:  # [MQTT-3.9.3-2]
+                raise ValueError(f"return codes {codes} are not 0, 1, 2 or 128")
             return _framed(SUBACK << 4, _id(packet_id) + bytes(codes))
         case Unsubscribe(packet_id, names):
             _some(names)
-            body = _id(packet_id) + b"".join(map(_text, names))
+            body = _id(packet_id) + b"".join(map(_filter, names))
             return _framed(UNSUBSCRIBE << 4 | 0b0010, body)
         case Puback() | Pubrec() | Pubrel() | Pubcomp() | Unsuback():
             return _framed(_WITH_ID[kind], _id(packet.packet_id))
@@ -225,14 +230,11 @@ def _framed(first: int, body: bytes) -> bytes:
 
 
 def _publish(packet: Publish) -> bytes:
-    topic = packet.topic
-    if not topic or "+" in topic or "#" in topic:  # [MQTT-3.3.2-2], [MQTT-4.7.3-1]
-        raise ValueError(f"{topic!r} is no topic name: it is empty or has a wildcard")
     if packet.qos == 0 and packet.dup:  # [MQTT-3.3.1-2]
         raise ValueError("a PUBLISH at QoS 0 cannot be a duplicate")
     first = PUBLISH << 4 | packet.dup << 3 | _qos(packet.qos) << 1 | packet.retain
     middle = _id(packet.packet_id) if packet.qos else b""
-    return _framed(first, _text(topic) + middle + packet.payload)
+    return _framed(first, _topic(packet.topic) + middle + packet.payload)
 
 
 def _connect(packet: Connect) -> bytes:
@@ -247,7 +249,7 @@ def _connect(packet: Connect) -> bytes:
     payload = [_text(packet.client_id)]
     if will is not None:
         flags |= 1 << 2 | _qos(will.qos) << 3 | will.retain << 5
-        payload += (_text(will.topic), _binary(will.payload))
+        payload += (_topic(will.topic), _binary(will.payload))
     if packet.username is not None:
         flags |= 1 << 7
         payload.append(_text(packet.username))
@@ -262,6 +264,21 @@ def _text(text: str) -> bytes:
     if "\0" in text:  # [MQTT-1.5.3-2]
         raise ValueError(f"{text!r} has U+0000, which MQTT forbids")
     return _binary(text.encode())  # a lone surrogate raises UnicodeEncodeError, a ValueError
+
+
+def _topic(topic: str) -> bytes:
+    if not topic or "+" in topic or "#" in topic:  # [MQTT-3.3.2-2], [MQTT-4.7.3-1]
+        raise ValueError(f"{topic!r} is no topic name: it is empty or has a wildcard")
+    return _text(topic)
+
+
+def _filter(name: str) -> bytes:
+    *before, last = name.split("/")
+    astray = any("#" in level or ("+" in level and level != "+") for level in before)
+    if not name or astray or (last not in ("+", "#") and ("+" in last or "#" in last)):
+        # [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.3-1]
+        raise ValueError(f"{name!r} is no topic filter: it is empty or has a wildcard astray")
+    return _text(name)
 
 
 def _binary(data: bytes) -> bytes:
@@ -282,6 +299,6 @@ def _qos(qos: int) -> int:
     return qos
 
 
-def _some(filters: tuple[object, ...]) -> None:
-    if not filters:  # [MQTT-3.8.3-3], [MQTT-3.10.3-2]
-        raise ValueError("at least one topic filter is needed")
+def _some(listed: tuple[object, ...]) -> None:
+    if not listed:  # [MQTT-3.8.3-3], [MQTT-3.10.3-2]
+        raise ValueError("at least one topic filter, or its return code, is needed")

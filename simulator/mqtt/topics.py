@@ -4,7 +4,7 @@ Rule 1: a filter that begins with a wildcard does not match topics that begin wi
         [MQTT-4.7.2-1].
 Rule 2: ``a/#`` does not match ``a``: here AWS differs from the specification (DG:mqtt), and we
         follow AWS.
-Rule 3: nothing iterates over a set: who subscribed first is served first.
+Rule 3: nothing iterates over a set, so the order in which subscribers are served repeats.
 """
 
 from collections.abc import Hashable
@@ -93,7 +93,7 @@ class Subscriptions(Generic[K]):
         """Each subscriber once, with the highest QoS that a filter of its was granted."""
         found = dict(self._exact.get(topic, {}))
         if self._root.children:
-            self._walk(self._root, topic.split("/"), 0, found)
+            self._walk(topic.split("/"), found)
         return found
 
     def granted(self, key: K, topic: str) -> int | None:
@@ -101,19 +101,24 @@ class Subscriptions(Generic[K]):
         own = self._own.get(key, {})
         return max((qos for name, qos in own.items() if matches(name, topic)), default=None)
 
-    def _walk(self, node: _Node[K], parts: list[str], at: int, found: dict[K, int]) -> None:
-        if at == len(parts):
-            _merge(found, node.subscribers)
-            return
-        children = node.children
-        wild = at > 0 or not parts[0].startswith("$")
-        if wild and "#" in children:
-            _merge(found, children["#"].subscribers)
-        if wild and "+" in children:
-            self._walk(children["+"], parts, at + 1, found)
-        child = children.get(parts[at])
-        if child is not None:
-            self._walk(child, parts, at + 1, found)
+    def _walk(self, parts: list[str], found: dict[K, int]) -> None:
+        """Not by recursion: a filter has as many levels as its sender likes."""
+        last, dollar = len(parts), parts[0].startswith("$")
+        ahead = [(self._root, 0)]
+        while ahead:
+            node, at = ahead.pop()
+            if at == last:
+                _merge(found, node.subscribers)
+                continue
+            children = node.children
+            child = children.get(parts[at])
+            if child is not None:
+                ahead.append((child, at + 1))
+            if at > 0 or not dollar:
+                if "#" in children:
+                    _merge(found, children["#"].subscribers)
+                if "+" in children:
+                    ahead.append((children["+"], at + 1))
 
     def _forget(self, name: str, key: K) -> None:
         if not _is_wild(name):

@@ -109,8 +109,8 @@ def json_schema() -> dict[str, Any]:
     schema["properties"]["job"]["propertyNames"] = {"enum": ["file", *SUPPORTED]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "jobfleet scenario",
         **schema,
+        "title": "jobfleet scenario",
     }
 
 

@@ -167,6 +167,28 @@ async def test_a_reply_has_the_qos_that_its_subscription_was_granted(s: RawServi
 
 
 @served
+async def test_a_reply_goes_to_the_requesting_connection_only(s: RawService) -> None:
+    asking, listening = await s.connect("asking"), await s.connect("listening")
+    await listening.subscribe("$aws/things/T/jobs/#", f"{JOBS}/get/+", f"{JOBS}/+/get/rejected")
+    asking.ask(f"{JOBS}/get", {})
+    assert (await asking.message())[0] == f"{JOBS}/get/accepted"
+    asking.ask(f"{JOBS}/none/get", {})
+    assert (await asking.message())[0] == f"{JOBS}/none/get/rejected"
+    assert await asking.silent()
+    assert await listening.silent()
+
+
+@served
+async def test_a_filter_of_very_many_levels_harms_no_publisher(s: RawService) -> None:
+    publisher, listener = await s.connect("p"), await s.connect("l")
+    await listener.subscribe("/".join("+" * 1500))
+    topic = "/".join("x" * 1500)
+    publisher.send(Publish(topic, b"x", 1, 3))
+    assert await publisher.receive() == Puback(3)
+    assert (await listener.published()).topic == topic
+
+
+@served
 async def test_a_fault_of_ours_is_an_internal_error(s: RawService) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError

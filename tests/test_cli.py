@@ -1,0 +1,337 @@
+"""The command line as a user meets it: real processes, what they print, how they end."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.errors import UsageError
+from simulator.live import check_open_files
+from simulator.results import OPERATIONS
+
+ROOT = Path(__file__).parents[1]
+JOBFLEET = [sys.executable, "-m", "simulator.cli"]
+AWS = [str(Path(sys.executable).parent / "aws")]
+ENV = {
+    **os.environ,
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_PAGER": "",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+SLOW = """\
+fleet:
+  - cohort: g
+    things: 20
+    work: {duration: 1h, steps: 60}
+job: {document: {}}
+load: {time_scale: 60, until: 2h}
+expect: {succeeded: "== 100%"}
+"""
+
+
+def jobfleet(*arguments: str | Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*JOBFLEET, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def summary(directory: Path) -> Any:
+    return json.loads((directory / "summary.json").read_text())
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """``jobfleet serve`` on free ports."""
+    command = [*JOBFLEET, "serve", "--mqtt-port", "0", "--http-port", "0", "--json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def aws(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    endpoint = f"http://127.0.0.1:{port}"
+    return subprocess.run(
+        [*AWS, *arguments, "--endpoint-url", endpoint, "--output", "json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=ENV,
+        check=False,
+    )
+
+
+# ------------------------------------------------------------------------------- quick commands
+
+
+def test_help_names_every_command() -> None:
+    done = jobfleet("--help")
+    assert done.returncode == 0
+    for command in ("rehearse", "run", "serve", "check", "schema"):
+        assert command in done.stdout
+        assert jobfleet(command, "--help").returncode == 0
+
+
+def test_help_and_rehearse_never_import_locust() -> None:
+    code = (
+        "import sys; from simulator.cli import app; import simulator.cli.runs; "
+        "sys.exit('locust' in sys.modules or 'gevent' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_check_and_schema(tmp_path: Path) -> None:
+    done = jobfleet("check", *sorted((ROOT / "scenarios").glob("*.yaml")))
+    assert done.returncode == 0
+    assert "rollout.yaml: ok, 1,000 things" in done.stdout
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(SLOW.replace("things: 20", "things: some"))
+    done = jobfleet("check", "scenarios/smoke.yaml", bad)
+    assert done.returncode == 2
+    assert f"{bad}:3: fleet[0].things: 'some' is not a whole number" in done.stderr
+    assert json.loads(jobfleet("schema").stdout)["title"] == "jobfleet scenario"
+
+
+def test_rehearse_prints_the_summary_and_the_path_last(tmp_path: Path) -> None:
+    done = jobfleet("rehearse", "scenarios/timeouts.yaml", "--things", "50", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Verdict: passed" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"Run directory: {tmp_path}"
+    assert "seed 1" in done.stderr
+    assert summary(tmp_path)["clock"] == "virtual"
+
+
+def test_an_expectation_that_fails_is_exit_code_1(tmp_path: Path) -> None:
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(SLOW.replace("== 100%", "== 50%"))
+    done = jobfleet("rehearse", scenario, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "FAILED succeeded == 50%: observed 100.00%" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rehearse", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["rehearse", "scenarios/smoke.yaml", "--things", "0"], "at least one thing"),
+        (["rehearse", "scenarios/smoke.yaml", "--seed", "-1"], "a seed is 0 to"),
+        (["rehearse", "scenarios/smoke.yaml", "--out", "/dev/null/x"], "cannot make the run dir"),
+        (["run", "scenarios/smoke.yaml", "--transport", "carrier"], "allowed are mqtt and aiomqtt"),
+        (["run", "scenarios/smoke.yaml", "--target", "mqtt://127.0.0.1:1"], "set it to 1"),
+        (["rehaerse"], "No such command"),
+    ],
+)
+def test_a_wrong_command_line_is_one_error_and_exit_code_2(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    if arguments[0] == "run" and "--out" not in arguments:
+        arguments = [*arguments, "--out", str(tmp_path)]
+    done = jobfleet(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_one_error_and_exit_code_2() -> None:
+    with serving() as (_, where):
+        done = jobfleet("serve", "--mqtt-port", str(where["mqtt"]), "--http-port", "0")
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{where['mqtt']}" in done.stderr
+    assert "--mqtt-port (0 picks a free one)" in done.stderr
+
+
+def test_too_few_open_files_is_told_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1000, 2000))
+    raised: list[object] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: raised.append(limits))
+    check_open_files(500)
+    assert raised == []
+    check_open_files(1500)
+    assert raised == [(1600, 2000)]
+    with pytest.raises(UsageError, match=r"run at most 1,900 things, or raise the limit"):
+        check_open_files(5000)
+
+
+# ------------------------------------------------------------------------------- the AWS CLI
+
+
+@pytest.mark.slow
+def test_the_aws_cli_works_against_serve() -> None:
+    with serving() as (_, where):
+        port = where["http"]
+        assert json.loads(aws(port, "iot", "create-thing", "--thing-name", "T").stdout)["thingArn"]
+        arn = "arn:aws:iot:us-east-1:123456789012:thing/T"
+        done = aws(
+            port, "iot", "create-job", "--job-id", "J", "--targets", arn, "--document", '{"a":1}',
+            "--timeout-config", "inProgressTimeoutInMinutes=60",
+        )  # fmt: skip
+        assert json.loads(done.stdout)["jobId"] == "J", done.stderr
+        data = "iot-jobs-data"
+        named = ("--thing-name", "T")
+        done = aws(port, data, "start-next-pending-job-execution", *named)
+        execution = json.loads(done.stdout)["execution"]
+        assert (execution["status"], execution["jobDocument"]) == ("IN_PROGRESS", '{"a":1}')
+        update = (data, "update-job-execution", *named, "--job-id", "J", "--status")
+        done = aws(
+            port, *update, "SUCCEEDED", "--expected-version", "2", "--include-job-execution-state",
+            "--status-details", "step=done",
+        )  # fmt: skip
+        assert json.loads(done.stdout)["executionState"] == {
+            "status": "SUCCEEDED",
+            "versionNumber": 3,
+            "statusDetails": {"step": "done"},
+        }
+        done = aws(port, *update, "REMOVED")
+        assert done.returncode != 0
+        assert "InvalidStateTransitionException" in done.stderr
+        described = json.loads(aws(port, "iot", "describe-job", "--job-id", "J").stdout)["job"]
+        assert described["status"] == "COMPLETED"
+
+
+# ------------------------------------------------------------------------------- live runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["mqtt", "aiomqtt"])
+def test_a_live_run_counts_as_its_rehearsal_does(transport: str, tmp_path: Path) -> None:
+    scenario = "scenarios/smoke.yaml"
+    done = jobfleet("run", scenario, "--out", tmp_path / "live", "--transport", transport)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"Run directory: {tmp_path / 'live'}"
+    assert "10/10 connected" in done.stderr
+    assert jobfleet("rehearse", scenario, "--out", tmp_path / "virtual").returncode == 0
+    real, virtual = summary(tmp_path / "live"), summary(tmp_path / "virtual")
+    assert (real["clock"], real["transport"]) == ("wall", transport)
+    for number in ("executions", "timeouts", "conflicts", "unfinished", "ended"):
+        assert real[number] == virtual[number]
+    for operation in OPERATIONS:
+        for number in ("sent", "accepted", "rejected", "no_reply"):
+            one, other = real["requests"].get(operation), virtual["requests"].get(operation)
+            assert one is other is None or one[number] == other[number]
+    files = {path.name for path in (tmp_path / "live").iterdir()}
+    assert {
+        "scenario.yaml", "summary.json", "machine.json", "records.npz", "locust.html",
+        "locust_stats.csv", "locust_failures.csv",
+    } <= files  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_locust_way(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/fleet.py", "--headless"]
+    command += ["--scenario", "scenarios/smoke.yaml", "-u", "30", "-r", "100", "-t", "30s"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)],
+        capture_output=True, text=True, timeout=90, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Verdict: passed" in done.stdout
+    assert summary(tmp_path)["executions"] == {"SUCCEEDED": 30}
+
+
+@pytest.mark.slow
+def test_locust_refuses_a_wrong_scenario_before_anything_starts(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("fleet: 3\n")
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/fleet.py", "--headless"]
+    done = subprocess.run(
+        [*command, "--scenario", str(bad)],
+        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"{bad}:1: fleet: 3 is not a list" in done.stderr
+
+
+@contextmanager
+def running(tmp_path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A live run of SLOW, all of its things at work."""
+    scenario = tmp_path / "slow.yaml"
+    scenario.write_text(SLOW if not options else SLOW.replace("time_scale: 60, ", ""))
+    command = [*JOBFLEET, "run", str(scenario), "--out", str(tmp_path / "out"), *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "IN_PROGRESS=20" in line:
+                break
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.slow
+def test_an_interrupt_drains_and_writes_and_says_so(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130
+    assert "ended: interrupted" in out
+    assert "20 IN_PROGRESS" in out
+    assert "Interrupted: the verdict is of what was seen until then." in out
+    assert summary(tmp_path / "out")["unfinished"] == {"IN_PROGRESS": 20}
+
+
+@pytest.mark.slow
+def test_a_service_that_is_killed_is_exit_code_3_and_its_last_counts(tmp_path: Path) -> None:
+    with running(tmp_path) as process:
+        pids = subprocess.run(
+            ["pgrep", "-f", f"simulator.cli serve.*{tmp_path}"],
+            capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        os.kill(int(pids[0]), signal.SIGKILL)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 3
+    assert "ended: service lost" in out
+    assert "The target was lost" in out
+    assert summary(tmp_path / "out")["executions"] == {"IN_PROGRESS": 20}
+
+
+@pytest.mark.slow
+def test_a_run_against_a_service_that_runs_already(tmp_path: Path) -> None:
+    with serving() as (_, where):
+        target = ("--target", f"mqtt://127.0.0.1:{where['mqtt']}")
+        control = ("--control", f"http://127.0.0.1:{where['http']}")
+        with running(tmp_path, *target, *control) as process:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            assert process.returncode == 130
+        described = aws(where["http"], "iot", "describe-job", "--job-id", "slow").stdout
+        details = json.loads(described)["job"]["jobProcessDetails"]
+        assert details["numberOfInProgressThings"] == 20
+
+
+@pytest.mark.slow
+def test_a_target_that_refuses_is_exit_code_3(tmp_path: Path) -> None:
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(SLOW.replace("time_scale: 60, ", ""))
+    began = time.perf_counter()
+    done = jobfleet(
+        "run", scenario, "--out", tmp_path / "out",
+        "--target", "mqtt://127.0.0.1:1", "--control", "http://127.0.0.1:1",
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert re.search(r"Error: the service at 127\.0\.0\.1:1 cannot be reached", done.stderr)
+    assert time.perf_counter() - began < 60
