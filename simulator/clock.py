@@ -15,11 +15,11 @@ this keeps a sleep at about a microsecond, flat up to a million sleepers.
 
 import asyncio
 import gc
-from asyncio import AbstractEventLoop, Future, Handle, Task, TimerHandle, events, futures
+from asyncio import AbstractEventLoop, Future, Task, TimerHandle, events, futures
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from typing import Any, Final, TypeVar
 
@@ -29,6 +29,27 @@ T = TypeVar("T")
 
 _SLEEP_SETTER: Final = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 """What ``asyncio.sleep`` hands to ``call_later``; a test holds that it still does."""
+
+
+class _Ready:
+    """A callback that waits for its turn: asyncio's ``Handle`` without its debugging.
+
+    Named as there, so that timers, which are asyncio's own handles, can wait in the same queue.
+    """
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_context")
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: Context
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Do not run it."""
+        self._cancelled = True
 
 
 class _ParkedSleep:
@@ -81,9 +102,9 @@ class VirtualLoop(AbstractEventLoop):
 
     def call_soon(  # type: ignore[override]  # Any where typeshed counts arguments
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> Handle:
+    ) -> _Ready:
         """Run ``callback`` before time moves."""
-        handle = Handle(callback, args, self, context)
+        handle = _Ready(callback, args, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 
@@ -157,8 +178,14 @@ class VirtualLoop(AbstractEventLoop):
         ready = self._ready
         while ready and not self._stopping:
             handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+            if handle._cancelled:
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.call_exception_handler({"message": "in a callback", "exception": error})
 
     def _advance(self) -> None:
         """Move time to the next timer and wake all that is due then, in order."""
