@@ -9,7 +9,7 @@ Rule 3: the API speaks seconds of scenario time.
 
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,9 @@ class Outcome(IntEnum):
     HANG = 3
 
 
+_OUTCOMES: Final = tuple(Outcome)
+
+
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """Things that behave alike. ``duration`` is the whole job's, split evenly over ``steps``."""
@@ -71,8 +74,7 @@ class Cohort:
     outcome: Outcomes = field(default_factory=Outcomes)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkPlan:
+class WorkPlan(NamedTuple):
     """What one thing will do in one attempt; a fault happens in step ``fault_step`` (from 1)."""
 
     outcome: Outcome
@@ -126,7 +128,7 @@ class WorkTable:
         cohort = self.cohorts[self.cohort_of(thing)]
         milliseconds = int(durations[thing]) // cohort.steps
         return WorkPlan(
-            Outcome(int(outcomes[thing])),
+            _OUTCOMES[outcomes[thing]],
             milliseconds / 1000,
             cohort.steps,
             int(faults[thing]),
@@ -172,6 +174,8 @@ class NetworkChance:
         self._constant = network.latency.kind == "constant"
         self._lost_replies = int(network.lost_replies * 2**64)
         self._lost_requests = int(network.lost_requests * 2**64)
+        self.loses = network.lost_replies > 0 or network.lost_requests > 0
+        """Whether anything is ever lost: where not, nobody needs to ask each time."""
 
     def latency(self, thing: int, ordinal: int) -> float:
         """The round trip, in seconds."""

@@ -45,8 +45,10 @@ GROUP: Final = "jobfleet"
 SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
 
-DRAIN_EVERY: Final = 50_000
-"""Records are packed when so many are fresh: a million Python tuples would be a gigabyte."""
+WATCH_S: Final = 30.0
+DRAIN_EVERY: Final = 2_000
+"""Every so many virtual seconds, records are packed if so many are fresh: a million of them as
+Python tuples would be a gigabyte, and a cold one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,7 @@ class Rehearsal:
     async def _watch(self, world: World) -> None:
         """Pack records now and then, and say how far the run is."""
         until = self.resolved.scenario.load.until
-        every = until / 200
+        every = min(until / 200, WATCH_S)
         said = time.perf_counter()
         while True:
             await asyncio.sleep(every)

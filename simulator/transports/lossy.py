@@ -43,12 +43,12 @@ class LossyLink:
         """Ask through the bad network; raise NoReply where it swallows something."""
         self._ordinal = ordinal = self._ordinal + 1
         chance, thing = self._chance, self._thing
-        if chance.loses_request(thing, ordinal):
+        if chance.loses and chance.loses_request(thing, ordinal):
             await self._wait_in_vain()
         latency = chance.latency(thing, ordinal)
         if latency:
             await asyncio.sleep(latency)
-        if chance.loses_reply(thing, ordinal):
+        if chance.loses and chance.loses_reply(thing, ordinal):
             try:
                 await self._link.call(job_id, request)
             except Rejection:
