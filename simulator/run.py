@@ -39,6 +39,7 @@ from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
 
 DEFAULT_SEED: Final = 1
+INTERRUPTED: Final = "interrupted"
 GROUP: Final = "jobfleet"
 """The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one."""
 
@@ -185,7 +186,13 @@ class Rehearsal:
     def __init__(self, resolved: Resolved, progress: Callable[[str], None] | None = None) -> None:
         self.resolved = resolved
         self._progress = progress
-        self._ended: asyncio.Future[str]
+        self._ended: asyncio.Future[str] | None = None
+
+    def interrupt(self) -> None:
+        """End it where it is; what was seen until then is summed up. For a signal handler."""
+        if self._ended is None:
+            raise KeyboardInterrupt  # it has not begun: there is nothing to sum up
+        self._end(INTERRUPTED)
 
     def run(self) -> Finished:
         """Run it to its end; the same scenario and seed give the same result to the byte."""
@@ -249,7 +256,7 @@ class Rehearsal:
             self._end(f"job {effect.status.lower()}")
 
     def _end(self, why: str) -> None:
-        if not self._ended.done():
+        if self._ended is not None and not self._ended.done():
             self._ended.set_result(why)
 
     async def _watch(self, world: World) -> None:
@@ -266,9 +273,9 @@ class Rehearsal:
                 self._progress(f"{world.now() / until:4.0%} of {until:g} s rehearsed")
 
 
-def rehearse(resolved: Resolved, progress: Callable[[str], None] | None = None) -> Finished:
+def rehearse(resolved: Resolved) -> Finished:
     """Run a scenario in virtual time."""
-    return Rehearsal(resolved, progress).run()
+    return Rehearsal(resolved).run()
 
 
 # ------------------------------------------------------------------------------- run directory

@@ -335,3 +335,30 @@ def test_a_target_that_refuses_is_exit_code_3(tmp_path: Path) -> None:
     assert done.returncode == 3, done.stdout + done.stderr
     assert re.search(r"Error: the service at 127\.0\.0\.1:1 cannot be reached", done.stderr)
     assert time.perf_counter() - began < 60
+
+
+@pytest.mark.slow
+def test_a_generator_that_is_late_is_exit_code_4(tmp_path: Path) -> None:
+    """No generator keeps its schedule to the microsecond: with no slip allowed it must say so."""
+    scenario = tmp_path / "s.yaml"
+    text = (ROOT / "scenarios/smoke.yaml").read_text()
+    scenario.write_text(text.replace("until: 10m", "until: 10m, max_slip: 0ms"))
+    done = jobfleet("run", scenario, "--out", tmp_path / "out")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "could not keep its own schedule" in done.stdout
+    machine = json.loads((tmp_path / "out" / "machine.json").read_text())
+    assert machine["p99_schedule_slip_ms"] > 0
+    assert machine["exit_code"] == 4
+
+
+def test_an_interrupted_rehearsal_sums_up_what_it_saw(tmp_path: Path) -> None:
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(SLOW.replace("steps: 60", "steps: 60000").replace("2h", "700d"))
+    command = [*JOBFLEET, "rehearse", str(scenario), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130
+    assert "ended: interrupted" in out
+    assert summary(tmp_path / "out")["ended"] == "interrupted"

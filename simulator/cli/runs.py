@@ -10,8 +10,7 @@ import typer
 
 from simulator.errors import ScenarioError, UsageError
 from simulator.report.text import render
-from simulator.run import Resolved, RunDirectory, utc_now
-from simulator.run import rehearse as rehearse_scenario
+from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory, utc_now
 from simulator.scenario import json_schema, load
 
 
@@ -23,13 +22,17 @@ def rehearse(
     directory = RunDirectory(out, resolved.name)
     started = utc_now()
     interactive = sys.stderr.isatty() and not quiet
-    finished = rehearse_scenario(resolved, _say if interactive else None)
+    rehearsal = Rehearsal(resolved, _say if interactive else None)
+    signal.signal(signal.SIGINT, lambda *_: rehearsal.interrupt())
+    finished = rehearsal.run()
     if interactive:
         typer.echo("\r\033[K", err=True, nl=False)
     directory.write(finished, started)
     if not quiet:
         typer.echo(render(finished.summary, finished.wall_s))
     typer.echo(f"Run directory: {directory.path}")
+    if finished.summary.ended == INTERRUPTED:
+        return 130
     return 0 if finished.summary.verdict.passed else 1
 
 
