@@ -220,7 +220,10 @@ class LiveFleet:
     async def _build(self) -> None:
         resolved, loop = self._resolved, asyncio.get_running_loop()
         scenario = resolved.scenario
-        self._world = world = resolved.world(loop, self.recorder, scenario.load.time_scale)
+        began = time.perf_counter()
+        self._world = world = resolved.world(
+            loop, lambda: time.perf_counter() - began, self.recorder, scenario.load.time_scale
+        )
         wire = Wire(scenario.epoch_s)
         kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
         self._network = network = kind(*self._address, wire, world.network.reply_timeout)
