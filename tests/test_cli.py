@@ -4,7 +4,9 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
+from urllib.request import urlopen as web
 
 import psutil
 import pytest
@@ -54,6 +57,21 @@ def jobfleet(*arguments: str | Path, timeout: float = 90) -> subprocess.Complete
     )
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def answering(port: int) -> None:
+    """Wait until somebody listens on a port."""
+    for _ in range(1000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"nobody listens on {port}")
+
+
 def summary(directory: Path) -> Any:
     return json.loads((directory / "summary.json").read_text())
 
@@ -69,6 +87,27 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, An
         finally:
             process.terminate()
             process.wait(10)
+
+
+@contextmanager
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process whose output is read; it ends with the block, whatever happens there."""
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+def said(stream: Any, words: str) -> list[str]:
+    """The lines of a stream up to the one with these words; it must come."""
+    lines: list[str] = []
+    for line in stream:
+        lines.append(line)
+        if words in line:
+            return lines
+    raise AssertionError("".join(lines))
 
 
 def aws(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -272,18 +311,9 @@ def running(tmp_path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     scenario = tmp_path / "slow.yaml"
     scenario.write_text(SLOW if not options else SLOW.replace("time_scale: 60, ", ""))
     command = [*JOBFLEET, "run", str(scenario), "--out", str(tmp_path / "out"), *options]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "IN_PROGRESS=20" in line:
-                break
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+    with started(command) as process:
+        said(process.stderr, "IN_PROGRESS=20")
+        yield process
 
 
 @pytest.mark.slow
@@ -311,6 +341,33 @@ def test_a_service_that_is_killed_is_exit_code_3_and_its_last_counts(tmp_path: P
     assert "ended: service lost" in out
     assert "The target was lost" in out
     assert summary(tmp_path / "out")["executions"] == {"IN_PROGRESS": 20}
+
+
+@pytest.mark.slow
+def test_runs_from_locusts_web_ui(tmp_path: Path) -> None:
+    """Two, one after the other; each says its summary when it ends."""
+    port = free_port()
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/fleet.py", "--web-host"]
+    command += ["127.0.0.1", "--web-port", str(port), "--scenario", "scenarios/smoke.yaml"]
+    url = f"http://127.0.0.1:{port}"
+    with started(command) as process:
+        said(process.stderr, "Starting web interface")
+        answering(port)
+        for users in (10, 5):
+            form = f"user_count={users}&spawn_rate=10&host=".encode()
+            with web(f"{url}/swarm", form) as answer:
+                assert json.load(answer)["success"]
+            lines = said(process.stdout, "Run directory:")
+            assert f"smoke: {users} things, seed 1, live\n" in lines
+            assert "Verdict: passed\n" in lines
+            shutil.rmtree(ROOT / lines[-1].removeprefix("Run directory: ").strip())
+            with web(f"{url}/stats/requests") as answer:
+                counts = {row["name"]: row["num_requests"] for row in json.load(answer)["stats"]}
+            assert counts["UpdateJobExecution"] == 3 * users
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert "Verdict" not in out
 
 
 @pytest.mark.slow
@@ -347,11 +404,8 @@ def test_a_generator_that_is_late_is_exit_code_4(tmp_path: Path) -> None:
     scenario = tmp_path / "s.yaml"
     scenario.write_text(SLOW.replace("1h, steps: 60", "4m, steps: 8"))
     command = [*JOBFLEET, "run", str(scenario), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "IN_PROGRESS=20" in line:
-                break
+    with started(command) as process:
+        said(process.stderr, "IN_PROGRESS=20")
         (generator,) = psutil.Process(process.pid).children()
         generator.suspend()
         time.sleep(1)

@@ -53,7 +53,16 @@ def live(
     resolved = _resolve(scenario, seed, things)
     directory = RunDirectory(out, resolved.name).path
     bridge = Path(__file__).parents[1] / "locust_bridge.py"
-    command = [sys.executable, "-m", "locust", "-f", str(bridge), "--headless", "--only-summary"]
+    command = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(bridge),
+        "--headless",
+        "--only-summary",
+        "--brief",
+    ]
     command += ["--scenario", str(scenario), "--seed", str(resolved.seed)]
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
