@@ -336,5 +336,5 @@ def machine(started: datetime, wall_s: float) -> dict[str, Any]:
 
 
 def utc_now() -> datetime:
-    """The wall clock, for ``machine.json`` only."""
+    """The wall clock: for ``machine.json``, and for a service that begins now."""
     return datetime.now(UTC)

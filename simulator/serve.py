@@ -23,11 +23,9 @@ from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.wire import Wire
-from simulator.run import Resolved, register
+from simulator.run import Resolved, register, utc_now
 
 LOOPBACK: Final = "127.0.0.1"
-DEFAULT_EPOCH: Final = 1_767_225_600.0
-"""2026-01-01T00:00:00Z: where a service without a scenario begins, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,8 @@ class ServeOptions:
     mqtt_port: int = 1883
     http_port: int = 8080
     time_scale: float = 1.0
-    epoch: float = DEFAULT_EPOCH
+    epoch: float | None = None
+    """Unix seconds at which the service begins; None: the scenario's epoch, else now."""
     scenario: Resolved | None = None
     """Whose fleet to register at the start."""
     with_parent: bool = False
@@ -96,9 +95,9 @@ async def _serve(
     epoch = options.epoch
     if options.scenario is not None:
         register(service.registry, options.scenario.work().names())
-        epoch = options.scenario.scenario.epoch_s
+        epoch = options.scenario.scenario.epoch_s if epoch is None else epoch
     host = Host(service, loop, options.time_scale)
-    wire = Wire(epoch)
+    wire = Wire(utc_now().timestamp() if epoch is None else epoch)
     ended = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, ended.set)

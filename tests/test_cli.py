@@ -12,9 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
+from urllib.request import Request
 from urllib.request import urlopen as web
 
 import psutil
@@ -23,10 +25,12 @@ import pytest
 from simulator.errors import UsageError
 from simulator.live import check_open_files
 from simulator.results import OPERATIONS
+from simulator.run import utc_now
 
 ROOT = Path(__file__).parents[1]
 JOBFLEET = [sys.executable, "-m", "simulator.cli"]
 AWS = [str(Path(sys.executable).parent / "aws")]
+ARN = "arn:aws:iot:us-east-1:123456789012:thing/T"
 ENV = {
     **os.environ,
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -194,6 +198,19 @@ def test_a_wrong_command_line_is_one_error_and_exit_code_2(
     assert "Traceback" not in done.stderr
 
 
+def test_a_service_begins_when_it_is_told_to() -> None:
+    with serving("--epoch", "2031-02-03T04:05:06") as (_, where):
+        url = f"http://127.0.0.1:{where['http']}"
+        form = json.dumps({"targets": [ARN], "document": "{}"}).encode()
+        with web(Request(f"{url}/things/T", b"{}", method="POST")):
+            pass
+        with web(Request(f"{url}/jobs/J", form, method="PUT")):
+            pass
+        with web(f"{url}/jobs/J") as answer:
+            created = json.load(answer)["job"]["createdAt"]
+    assert 0 <= created - datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp() < 60
+
+
 def test_a_port_in_use_is_one_error_and_exit_code_2() -> None:
     with serving() as (_, where):
         done = jobfleet("serve", "--mqtt-port", str(where["mqtt"]), "--http-port", "0")
@@ -222,9 +239,8 @@ def test_the_aws_cli_works_against_serve() -> None:
     with serving() as (_, where):
         port = where["http"]
         assert json.loads(aws(port, "iot", "create-thing", "--thing-name", "T").stdout)["thingArn"]
-        arn = "arn:aws:iot:us-east-1:123456789012:thing/T"
         done = aws(
-            port, "iot", "create-job", "--job-id", "J", "--targets", arn, "--document", '{"a":1}',
+            port, "iot", "create-job", "--job-id", "J", "--targets", ARN, "--document", '{"a":1}',
             "--timeout-config", "inProgressTimeoutInMinutes=60",
         )  # fmt: skip
         assert json.loads(done.stdout)["jobId"] == "J", done.stderr
@@ -233,6 +249,7 @@ def test_the_aws_cli_works_against_serve() -> None:
         done = aws(port, data, "start-next-pending-job-execution", *named)
         execution = json.loads(done.stdout)["execution"]
         assert (execution["status"], execution["jobDocument"]) == ("IN_PROGRESS", '{"a":1}')
+        assert 0 <= utc_now().timestamp() - execution["queuedAt"] < 60  # it began now
         update = (data, "update-job-execution", *named, "--job-id", "J", "--status")
         done = aws(
             port, *update, "SUCCEEDED", "--expected-version", "2", "--include-job-execution-state",

@@ -6,6 +6,7 @@ wrong, 3 the target could not be reached or was lost, 4 the generator could not 
 """
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,13 @@ def serve(
         Path | None,
         typer.Option(help="Register this scenario's fleet at the start.", show_default=False),
     ] = None,
+    epoch: Annotated[
+        datetime | None,
+        typer.Option(
+            help="When its time begins (UTC; default: the scenario's epoch, else now).",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say the addresses as one line of JSON.")
     ] = False,
@@ -94,7 +102,7 @@ def serve(
     """Serve the Jobs service over MQTT and HTTP until interrupted."""
     from simulator.cli import serving
 
-    serving.serve(host, mqtt_port, http_port, time_scale, scenario, as_json, with_parent)
+    serving.serve(host, mqtt_port, http_port, time_scale, scenario, epoch, as_json, with_parent)
 
 
 @app.command()

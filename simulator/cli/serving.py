@@ -1,5 +1,6 @@
 """The command ``jobfleet serve``."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -16,6 +17,7 @@ def serve(
     http_port: int,
     time_scale: float,
     scenario: Path | None,
+    epoch: datetime | None,
     as_json: bool,
     with_parent: bool,
 ) -> None:
@@ -36,6 +38,7 @@ def serve(
             mqtt_port,
             http_port,
             time_scale,
+            epoch=None if epoch is None else epoch.replace(tzinfo=UTC).timestamp(),
             scenario=resolved,
             with_parent=with_parent,
         ),
