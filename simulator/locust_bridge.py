@@ -27,6 +27,7 @@ from simulator import results
 from simulator.errors import JobfleetError, ScenarioError, TargetError, UsageError
 from simulator.fleet import Fates
 from simulator.live import LiveFleet, LoopThread, check_scale, parse_target, unreachable
+from simulator.open_files import make_room
 from simulator.owner import Owner
 from simulator.report import summary as report
 from simulator.report.summary import Outcome
@@ -62,6 +63,7 @@ class LiveRun:
         self.resolved = Resolved.of(load(Path(options.scenario)), options.seed, things)
         scenario = self.resolved.scenario
         check_scale(scenario.load.time_scale, foreign=options.target is not None)
+        make_room(scenario.things)  # before the service starts, which inherits it
         self.started: datetime = utc_now()
         self._began = time.perf_counter()
         self._last_heard = self._began

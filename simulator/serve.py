@@ -23,6 +23,7 @@ from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.wire import Wire
+from simulator.open_files import make_all_room
 from simulator.run import Resolved, register, utc_now
 
 LOOPBACK: Final = "127.0.0.1"
@@ -74,6 +75,7 @@ def bind(host: str, port: int, option: str) -> socket.socket:
 
 def serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is called once both ports take connections."""
+    make_all_room()
     mqtt = bind(options.host, options.mqtt_port, "--mqtt-port")
     try:
         http = bind(options.host, options.http_port, "--http-port")
