@@ -45,6 +45,7 @@ class Rejection(JobfleetError):
             (VersionMismatch, and InvalidStateTransition caused by the current state);
             a ``simulator.jobs.messages.JobExecutionState``.
         client_token: the request's token, where the request could be parsed.
+        hint: what whoever runs the service may want to know; not sent to the client.
     """
 
     code: ClassVar[str] = "InternalError"
@@ -56,6 +57,7 @@ class Rejection(JobfleetError):
         self.message = message
         self.execution_state = execution_state
         self.client_token: str | None = None
+        self.hint: str | None = None
 
 
 class InvalidTopic(Rejection):

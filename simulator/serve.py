@@ -22,8 +22,10 @@ from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.wire import Wire
 from simulator.run import Resolved, register
+from simulator.sample import create_sample
 
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_EPOCH: Final = 1_767_225_600.0
@@ -56,6 +58,9 @@ class ServeOptions:
     """Whose fleet to register at the start."""
     with_parent: bool = False
     """End when standard input closes."""
+    dialect: Dialect = AWS
+    sample: bool = False
+    """Create the AWS CLI page's sample job at the start."""
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
@@ -92,11 +97,13 @@ async def _serve(
     announce: Callable[[Addresses], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    service = JobsService()
+    service = JobsService(dialect=options.dialect)
     epoch = options.epoch
     if options.scenario is not None:
         register(service.registry, options.scenario.work().names())
         epoch = options.scenario.scenario.epoch_s
+    if options.sample:
+        create_sample(service)
     host = Host(service, loop, options.time_scale)
     wire = Wire(epoch)
     ended = asyncio.Event()

@@ -18,7 +18,7 @@ FLOORS = [
     ["jobs", "jobs.wire"],
     ["jobs.rest"],
     ["clock", "behaviour", "results", "expectations", "scenario.units", "scenario.document"],
-    ["host", "scenario.model"],
+    ["host", "scenario.model", "sample"],
     ["thing", "endpoints.mqtt", "endpoints.http", "scenario.file"],
     ["fleet", "scenario", "owner", "transports.lossy", "transports.memory", "transports.mqtt",
      "transports.aiomqtt"],

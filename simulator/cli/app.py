@@ -84,6 +84,15 @@ def serve(
         Path | None,
         typer.Option(help="Register this scenario's fleet at the start.", show_default=False),
     ] = None,
+    dialect: Annotated[
+        str,
+        typer.Option(
+            help="aws: what AWS is known to do. cli-page: what the AWS CLI's reference page says."
+        ),
+    ] = "aws",
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Create that page's SampleJob on MotionSensor1.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say the addresses as one line of JSON.")
     ] = False,
@@ -94,7 +103,9 @@ def serve(
     """Serve the Jobs service over MQTT and HTTP until interrupted."""
     from simulator.cli import serving
 
-    serving.serve(host, mqtt_port, http_port, time_scale, scenario, as_json, with_parent)
+    serving.serve(
+        host, mqtt_port, http_port, time_scale, scenario, as_json, with_parent, dialect, sample
+    )
 
 
 @app.command()

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import typer
 
+from simulator.errors import UsageError
+from simulator.jobs.execution import DIALECTS
 from simulator.run import Resolved
+from simulator.sample import JOB, THING
 from simulator.scenario import load
 from simulator.serve import Addresses, ServeOptions
 from simulator.serve import serve as serve_until_interrupted
@@ -18,8 +21,12 @@ def serve(
     scenario: Path | None,
     as_json: bool,
     with_parent: bool,
+    dialect: str,
+    sample: bool,
 ) -> None:
     """Serve until interrupted."""
+    if dialect not in DIALECTS:
+        raise UsageError(f"--dialect {dialect}: allowed are {' and '.join(DIALECTS)}")
     resolved = None if scenario is None else Resolved.of(load(scenario), None, None)
 
     def announce(addresses: Addresses) -> None:
@@ -28,7 +35,10 @@ def serve(
             return
         typer.echo(f"MQTT  mqtt://{addresses.host}:{addresses.mqtt}")
         typer.echo(f"HTTP  http://{addresses.host}:{addresses.http}")
-        typer.echo("Serving AWS IoT Jobs; Ctrl-C ends it.")
+        if sample:
+            typer.echo(f"Sample: job {JOB} on thing {THING}, at version 2")
+        spoken = "" if dialect == "aws" else f" in the dialect {dialect}"
+        typer.echo(f"Serving AWS IoT Jobs{spoken}; Ctrl-C ends it.")
 
     serve_until_interrupted(
         ServeOptions(
@@ -38,6 +48,8 @@ def serve(
             time_scale,
             scenario=resolved,
             with_parent=with_parent,
+            dialect=DIALECTS[dialect],
+            sample=sample,
         ),
         announce,
     )

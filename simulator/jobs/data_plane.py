@@ -7,6 +7,8 @@ in docs/fidelity.md.
 
 from typing import Final
 
+from msgspec import UNSET
+
 from simulator.errors import (
     InvalidRequest,
     InvalidStateTransition,
@@ -14,7 +16,7 @@ from simulator.errors import (
     TerminalStateReached,
     VersionMismatch,
 )
-from simulator.jobs.execution import DEVICE_SETTABLE
+from simulator.jobs.execution import CLI_PAGE
 from simulator.jobs.ledger import REPORTED, Ledger, describe, summary
 from simulator.jobs.messages import (
     EMPTY_UPDATE,
@@ -132,10 +134,15 @@ class DataPlane(Ledger):
             VersionMismatch: ``expectedVersion`` is not the stored version (with the state).
         """
         status = request.status
-        if status not in DEVICE_SETTABLE:
-            raise InvalidStateTransition(
+        if status not in self.dialect.device_settable:
+            rejection = InvalidStateTransition(
                 f"The status of job execution cannot be changed to be {status}"
             )
+            rejection.hint = (
+                f"a device may not set {status} on AWS; --dialect {CLI_PAGE.name} allows it, "
+                "as the AWS CLI's page does"
+            )
+            raise rejection
         try:
             execution = self.execution(thing_name, job_id, request.execution_number)
         except Rejection:
@@ -156,10 +163,13 @@ class DataPlane(Ledger):
             execution.status_details = request.status_details
         if status == "IN_PROGRESS":
             self.restart_step_timer(execution, request.step_timeout_in_minutes, now)
-        if not (request.include_job_execution_state or request.include_job_document):
+        tell = request.include_job_execution_state
+        if tell is UNSET:
+            tell = self.dialect.tells_state
+        if not (tell or request.include_job_document):
             return EMPTY_UPDATE
         return UpdateReply(
-            state_of(execution) if request.include_job_execution_state else None,
+            state_of(execution) if tell else None,
             execution.job.document if request.include_job_document else None,
         )
 
