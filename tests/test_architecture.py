@@ -25,14 +25,17 @@ FLOORS = [
     ["report.summary"],
     ["report.text", "run"],
     ["serve", "live"],
-    ["locust_bridge", "cli.runs", "cli.serving"],
+    ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
+     "aws_cli.session"],
+    ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
+    ["locust_bridge", "cli.runs", "cli.serving", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")
