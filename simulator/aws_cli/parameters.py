@@ -9,6 +9,7 @@ Rule 3: of a whole input only that counts which the command line does not say; i
 import argparse
 import json
 import os
+from collections import OrderedDict
 from typing import Any
 
 from simulator.aws_cli import shorthand
@@ -91,12 +92,13 @@ def _map(name: str, value: str | bytes) -> Any:
         raise _wrong(name, f"Invalid JSON:\n{value}")
     try:
         if start == "{":
-            return json.loads(value)
+            # An OrderedDict, since botocore's words for a wrong type show it.
+            return json.loads(value, object_pairs_hook=OrderedDict)
         return shorthand.parse(value, read_file)
-    except shorthand.ShorthandError as error:
-        raise _wrong(name, str(error)) from None
     except json.JSONDecodeError as error:
         raise _wrong(name, f"Invalid JSON: {error}\nJSON received: {value}") from None
+    except ValueError as error:  # the shorthand is wrong, or a file that it names
+        raise _wrong(name, str(error)) from None
 
 
 def _json(text: str | bytes) -> Any:

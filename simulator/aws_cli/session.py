@@ -24,6 +24,7 @@ from botocore.configprovider import (
     ScopedConfigProvider,
 )
 from botocore.exceptions import ProfileNotFound
+from botocore.loaders import create_loader
 from botocore.stub import Stubber
 
 from simulator.errors import AwsCliError
@@ -35,6 +36,8 @@ OPERATIONS: Final = (
     "StartNextPendingJobExecution",
     "UpdateJobExecution",
 )
+RETRY_MODES: Final = ("standard", "adaptive")
+"""Version 2's; botocore still has a third."""
 DEFAULT_TIMEOUT_S: Final = 60
 PAGER: Final = "less"
 LOG_FORMAT: Final = "%(asctime)s - %(threadName)s - %(name)s - %(levelname)s - %(message)s"
@@ -86,6 +89,9 @@ class Caller:
         self.session = botocore.session.Session()
         self.session.user_agent_name = "jobfleet"
         self.session.user_agent_version = version("jobfleet")
+        # Ours, since the session's own asks the profile where models are: a skeleton needs none.
+        loader = create_loader(os.environ.get("AWS_DATA_PATH"))
+        self.session.register_component("data_loader", loader)
         if options.profile:
             self.session.set_config_variable("profile", options.profile)
         region = options.region or os.environ.get("AWS_REGION")
@@ -152,6 +158,12 @@ class Caller:
 
     def _client(self) -> Any:
         options = self._options
+        mode = self.session.get_config_variable("retry_mode")
+        if mode not in RETRY_MODES:
+            raise ValueError(
+                f'Invalid value provided to "mode": "{mode}" must be one of: '
+                '"standard" or "adaptive"'
+            )
         signature = {} if options.sign_request else {"signature_version": UNSIGNED}
         return self.session.create_client(
             SERVICE,

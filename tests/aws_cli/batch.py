@@ -6,6 +6,8 @@ spares the imports, which are most of the time that a call takes. ``env`` is add
 environment, None removes from it.
 """
 
+import gc
+import importlib
 import json
 import os
 import sys
@@ -19,23 +21,19 @@ SIDE_BY_SIDE = 4
 def command(name: str) -> Any:
     """The main function of a CLI: argv in, exit code out."""
     if name == "aws":
-        import importlib
-
-        for module in ("awscli.clidriver", "ruamel.yaml", "botocore.httpsession"):
-            importlib.import_module(module)
+        importlib.import_module("awscli.handlers")
         entry = importlib.import_module("awscli.clidriver").AWSCLIEntryPoint
         return lambda argv: entry().main(argv)
-    from simulator.aws_cli import driver
-    from simulator.cli import main
+    for module in ("simulator.aws_cli.driver", "jmespath", "ruamel.yaml"):
+        importlib.import_module(module)
+    cli = importlib.import_module("simulator.cli")
 
-    assert driver  # imported now rather than in each fork
-
-    def run_main(argv: list[str]) -> int:
-        sys.argv = ["jobfleet", *argv]
-        main()
+    def main(argv: list[str]) -> int:
+        sys.argv = [name, *argv]
+        cli.main()
         return 0
 
-    return run_main
+    return main
 
 
 def begin(main: Any, case: dict[str, Any], directory: Path) -> int:
@@ -65,6 +63,8 @@ def run(name: str, cases: list[dict[str, Any]], directory: Path) -> list[dict[st
     """Run all cases, some side by side."""
     main = command(name)
     sys.argv = [name]
+    gc.collect()
+    gc.freeze()  # a fork that collects garbage copies every page
     waiting = list(range(len(cases)))
     running: dict[int, int] = {}
     codes: dict[int, int] = {}

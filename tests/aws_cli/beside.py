@@ -8,6 +8,8 @@ import http.server
 import json
 import os
 import re
+import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -30,6 +32,8 @@ BATCH = ROOT / "tests" / "aws_cli" / "batch.py"
 
 def why_not() -> str | None:
     """Why the AWS CLI v2 cannot stand beside ours here, or None."""
+    if shutil.which("openssl") is None:
+        return "no openssl to make a certificate with"
     if not AWS.exists():
         return "no /usr/bin/aws: apt-get install awscli (Debian's package is version 2)"
     if not AWS.read_bytes().startswith(b"#!/usr/bin/python3"):
@@ -88,6 +92,10 @@ class Faults(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: dict[str, int] = {}  # noqa: RUF012 - one per test run is meant
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.do_GET()
+
     def do_GET(self) -> None:
         name = self.path.split("/")[2]
         status, _, code = name.partition("-")
@@ -111,14 +119,18 @@ class Faults(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: object) -> None:
         """Be silent."""
 
 
 @contextmanager
-def faults() -> Iterator[int]:
-    """The server of faults; its port."""
+def faults(certificate: Path | None = None) -> Iterator[int]:
+    """The server of faults, over TLS where it is given a certificate; its port."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Faults)
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
@@ -127,6 +139,16 @@ def faults() -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def certify(path: Path) -> None:
+    """A self-signed certificate for 127.0.0.1 and its key in one file."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = subprocess.run(
+        [*command, "-keyout", "-", "-out", "-"], capture_output=True, check=True, timeout=60
+    )
+    path.write_bytes(made.stdout)
 
 
 # ------------------------------------------------------------------------------- running
@@ -173,11 +195,17 @@ def run_both(directory: Path) -> dict[str, tuple[Said, Said]]:
     for name, contents in FILES.items():
         (directory / name).write_bytes(contents)
     cases = list(CASES.values())
-    with serving("--time-scale", "0.000001") as (port, _, _), faults() as fault_port:
+    certify(directory / "cert.pem")
+    with (
+        serving() as (port, _, _),
+        faults() as fault_port,
+        faults(directory / "cert.pem") as tls_port,
+    ):
         prepare(port, cases)
         places = {
             "dir": str(directory),
             "faults": f"http://127.0.0.1:{fault_port}",
+            "tls": f"https://127.0.0.1:{tls_port}",
             "service": f"http://127.0.0.1:{port}",
         }
         with ThreadPoolExecutor(2) as pool:
@@ -192,11 +220,15 @@ def _run(cli: str, cases: list[Case], places: dict[str, str]) -> list[Said]:
         argv = [_filled(word, number, cli, places) for word in case.argv]
         if "--endpoint-url" not in argv:
             argv += ["--endpoint-url", places["service"]]
-        asked.append({"argv": argv, "env": case.env})
+        env = {
+            name: None if value is None else _filled(value, number, cli, places)
+            for name, value in case.env.items()
+        }
+        asked.append({"argv": argv, "env": env})
     python = sys.executable if cli == "jobfleet" else "/usr/bin/python3"
     done = subprocess.run(
         [python, BATCH, cli], input=json.dumps(asked), capture_output=True, text=True,
-        env={**environment(Path(places["dir"])), **({"PYTHONPATH": str(ROOT)} if cli == "jobfleet" else {})},
+        env={**environment(Path(places["dir"])), "PYTHONPATH": str(ROOT)},
         timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -219,6 +251,7 @@ def _alike(text: str, number: int, cli: str) -> str:
     text = re.sub(r"\b17672\d{5}\b", "1767200000", text)
     text = re.sub(r"^usage: .*?(?=\n\n\w)", "usage", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^Hint: .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^.*: (\w+Warning): .*\n.*\n", r"\1\n", text, flags=re.MULTILINE)
+    text = re.sub(r"_ssl\.c:\d+", "_ssl.c", text)  # the two Pythons may differ
     text = text.replace("\x1b[0m", "")  # colorama ends a colour after each write
     return text.replace("jobfleet: error:", "aws: error:")
-

@@ -1,7 +1,5 @@
 """Our commands beside the real AWS CLI, version 2: stdout, stderr and exit code."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.aws_cli.beside import Said, run_both, why_not
