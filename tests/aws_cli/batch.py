@@ -18,14 +18,33 @@ from typing import Any
 SIDE_BY_SIDE = 4
 
 
+def keep_lists(session: Any) -> None:
+    """Let botocore look through its four hundred services' directories once for all forks.
+
+    A client, made and thrown away, imports besides what else a call would.
+    """
+    (loaders,) = (module for name, module in sys.modules.items() if name.endswith("core.loaders"))
+    look, kept = loaders.Loader.list_available_services, {}
+
+    def list_available_services(self: Any, type_name: str) -> Any:
+        if type_name not in kept:
+            kept[type_name] = look(self, type_name)
+        return kept[type_name]
+
+    loaders.Loader.list_available_services = list_available_services
+    session.create_client("iot-jobs-data", region_name="us-east-1")
+
+
 def command(name: str) -> Any:
     """The main function of a CLI: argv in, exit code out."""
     if name == "aws":
         importlib.import_module("awscli.handlers")
-        entry = importlib.import_module("awscli.clidriver").AWSCLIEntryPoint
-        return lambda argv: entry().main(argv)
+        driver = importlib.import_module("awscli.clidriver")
+        keep_lists(driver.create_clidriver([]).session)
+        return lambda argv: driver.AWSCLIEntryPoint().main(argv)
     for module in ("simulator.aws_cli.driver", "jmespath", "ruamel.yaml"):
         importlib.import_module(module)
+    keep_lists(importlib.import_module("botocore.session").Session())
     cli = importlib.import_module("simulator.cli")
 
     def main(argv: list[str]) -> int:
