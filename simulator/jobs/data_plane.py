@@ -16,7 +16,7 @@ from simulator.errors import (
     TerminalStateReached,
     VersionMismatch,
 )
-from simulator.jobs.execution import CLI_PAGE
+from simulator.jobs.execution import AWS, CLI_PAGE, Dialect
 from simulator.jobs.ledger import REPORTED, Ledger, describe, summary
 from simulator.jobs.messages import (
     EMPTY_UPDATE,
@@ -32,7 +32,7 @@ from simulator.jobs.messages import (
     UpdateReply,
 )
 from simulator.jobs.model import PENDING, JobExecution
-from simulator.jobs.registry import check_job_id, check_thing_name
+from simulator.jobs.registry import Registry, check_job_id, check_thing_name
 
 NEXT: Final = "$next"
 """The job id that stands for whatever comes next for the thing."""
@@ -45,6 +45,11 @@ def state_of(execution: JobExecution) -> JobExecutionState:
 
 class DataPlane(Ledger):
     """GetPending, StartNext, Describe and Update."""
+
+    def __init__(self, registry: Registry, dialect: Dialect = AWS) -> None:
+        super().__init__(registry, dialect)
+        self._device_settable = dialect.device_settable
+        self._tells_state = dialect.tells_state
 
     def handle(
         self, thing_name: str, job_id: str | None, request: DataRequest, now: float
@@ -134,7 +139,7 @@ class DataPlane(Ledger):
             VersionMismatch: ``expectedVersion`` is not the stored version (with the state).
         """
         status = request.status
-        if status not in self.dialect.device_settable:
+        if status not in self._device_settable:
             rejection = InvalidStateTransition(
                 f"The status of job execution cannot be changed to be {status}"
             )
@@ -165,7 +170,7 @@ class DataPlane(Ledger):
             self.restart_step_timer(execution, request.step_timeout_in_minutes, now)
         tell = request.include_job_execution_state
         if tell is UNSET:
-            tell = self.dialect.tells_state
+            tell = self._tells_state
         if not (tell or request.include_job_document):
             return EMPTY_UPDATE
         return UpdateReply(

@@ -94,7 +94,8 @@ def advance(
     Raises:
         InvalidStateTransition: the table has no such transition for this actor; nothing changed.
     """
-    step = transitions.get((execution.status, to), {}).get(actor)
+    actors = transitions.get((execution.status, to))
+    step = None if actors is None else actors.get(actor)
     if step is None:
         raise InvalidStateTransition(
             f"The status of job execution cannot be changed from {execution.status} to {to}"

@@ -78,6 +78,7 @@ class Ledger:
     def __init__(self, registry: Registry, dialect: Dialect = AWS) -> None:
         self.registry = registry
         self.dialect = dialect
+        self._transitions = dialect.transitions  # at hand: every update asks them
         self.jobs: dict[str, Job] = {}
         self.effects: list[Effect] = []
         self._pending: dict[str, list[JobExecution]] = {}
@@ -138,7 +139,7 @@ class Ledger:
         Raises:
             InvalidStateTransition: it may not go there; nothing changed.
         """
-        before, transitions = execution.status, self.dialect.transitions
+        before, transitions = execution.status, self._transitions
         if to == before or before not in PENDING:
             advance(execution, to, actor, now, transitions)  # progress, or refused: no list changes
             return
