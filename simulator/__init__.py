@@ -10,6 +10,7 @@ The house in reading order (a module imports only from what stands above it here
     behaviour.py     cohorts and chance: work plans, outcomes, network faults
     results.py       one flat record per exchange
     host.py          the one owner of a service on a loop
+    sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
     endpoints/       the service's side of the network
     thing.py         one virtual thing
@@ -18,5 +19,6 @@ The house in reading order (a module imports only from what stands above it here
     report/          records → summary → text and JSON
     run.py           where everything meets
     locust_bridge.py Locust measures a live run
+    aws_cli/         the AWS CLI's iot-jobs-data commands
     cli/             the command line
 """

@@ -6,11 +6,14 @@ Rule 2: ``--query`` is applied first; what it gives may be anything that JSON ca
 
 import json
 import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TextIO
 
 from simulator.aws_cli.table import Colors, Table
+from simulator.errors import AwsCliError
 
 
 def as_json(_title: str, value: Any, _color: bool) -> str:
@@ -144,11 +147,6 @@ def _page(text: str, pager: str) -> None:
     Raises:
         AwsCliError: it cannot be started.
     """
-    import shlex
-    import subprocess
-
-    from simulator.errors import AwsCliError
-
     environment = {"LESS": "FRX", **os.environ}
     try:
         subprocess.run(shlex.split(pager), input=text, text=True, env=environment, check=False)

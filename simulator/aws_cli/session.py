@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlparse
 
 import botocore.session
+import jmespath
 from botocore import UNSIGNED, xform_name
 from botocore.config import Config
 from botocore.configprovider import (
@@ -65,8 +66,6 @@ class Caller:
             AwsCliError: an option or the configuration is wrong.
             ValueError: a timeout is no number.
         """
-        import jmespath
-
         if options.debug:
             log_to_stderr()
         self.query: Any = None

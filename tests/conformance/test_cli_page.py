@@ -1,5 +1,7 @@
 """The dialect ``cli-page`` over every door, and beside it what ``aws`` makes of the same."""
 
+import asyncio
+
 import pytest
 
 from simulator.errors import InvalidStateTransition, VersionMismatch
@@ -11,7 +13,7 @@ from simulator.jobs.execution import (
     TRANSITIONS,
 )
 from simulator.jobs.model import PENDING, STATUSES
-from tests.conformance.doors import ALL, LINKS, World, over
+from tests.conformance.doors import ALL, LINKS, World, opened, over
 
 NOT_BY_DEVICE = ("QUEUED", "TIMED_OUT", "REMOVED", "CANCELED")
 
@@ -122,17 +124,24 @@ async def test_notify_next_tells_who_is_next(w: World) -> None:
     assert told == ["J", "K", "L", None]
 
 
-@pytest.mark.parametrize("status", NOT_BY_DEVICE)
-def test_a_refusal_says_which_dialect_would_not(status: str) -> None:
-    import asyncio
-
-    from tests.conformance.doors import opened
-
+@pytest.mark.parametrize("door", ["mqtt", "http"])
+def test_the_log_names_the_dialect_once_for_each_status(
+    door: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def run() -> None:
-        async with opened("memory") as w:
+        async with opened(door) as w:
             w.create_job("J")
-            with pytest.raises(InvalidStateTransition) as caught:
-                await w.update(status)
-            assert f"may not set {status} on AWS; --dialect cli-page" in str(caught.value.hint)
+            for status in (*NOT_BY_DEVICE, *NOT_BY_DEVICE):
+                with w.refused(InvalidStateTransition):
+                    await w.update(status)
+            await w.update("FAILED")
+            with w.refused(InvalidStateTransition, "FAILED"):
+                await w.update("FAILED")
 
     asyncio.run(run())
+    logged = [r.getMessage() for r in caplog.records if r.name == "simulator.host"]
+    assert logged == [
+        f"refused: a device may not set {status} on AWS; --dialect cli-page allows it, "
+        "as the AWS CLI's page does"
+        for status in NOT_BY_DEVICE
+    ]
