@@ -35,7 +35,7 @@ def _scalar(value: Any) -> bool:
 class Section:
     """One box."""
 
-    def __init__(self, title: str, depth: int) -> None:
+    def __init__(self, title: str | None, depth: int) -> None:
         self.title = title
         self.depth = depth
         self.headers: list[str] = []
@@ -46,8 +46,9 @@ class Section:
     def head(self, headers: list[str]) -> None:
         """Name the columns."""
         self.headers = headers
-        self._columns = len(headers)
-        self._widest = [width_of(header) for header in headers]
+        self._widen(headers)
+        if self._columns is None:
+            self._columns = len(headers)
 
     def add(self, row: Iterable[Any]) -> None:
         """One more row; raise ValueError where it has another length than those before."""
@@ -59,14 +60,23 @@ class Section:
                 f"Row should have {self._columns} elements, instead it has {len(cells)}"
             )
         self.rows.append(cells)
+        self._widen(cells)
+
+    def _widen(self, cells: list[str]) -> None:
         widths = [width_of(cell) for cell in cells]
-        self._widest = [*map(max, self._widest, widths)] if self._widest else widths
+        if not self._widest:
+            self._widest = widths
+        elif len(widths) > len(self._widest):
+            raise ValueError("list index out of range")  # the AWS CLI's words
+        else:
+            known = self._widest
+            known[: len(widths)] = map(max, known, widths)
 
     @property
     def width(self) -> int:
         """What it needs, borders included."""
         outside = 2 + 2 * self.depth
-        return max(width_of(self.title), sum(w + PADDING for w in self._widest)) + outside
+        return max(width_of(str(self.title)), sum(w + PADDING for w in self._widest)) + outside
 
     def widths(self, whole: int) -> list[int]:
         """Its columns, stretched to fill ``whole``."""
@@ -116,12 +126,11 @@ class Table:
         return True
 
     def _items(self, items: list[Any]) -> None:
-        section = self._sections[-1]
         for item in items:
             if _scalar(item):
-                section.add([item])
+                self._sections[-1].add([item])
             elif all(_scalar(part) for part in item):
-                section.add(item)
+                self._sections[-1].add(item)
             else:
                 self.build(None, item)
 
@@ -143,7 +152,7 @@ class Table:
         self._sections[-1].head(headers)
         for nth, row in enumerate(rows):
             if nth and deeper:
-                self._sections.append(Section(title or "", depth))
+                self._sections.append(Section(title, depth))
                 self._sections[-1].head(headers)
             self._sections[-1].add(row.get(name, "") for name in headers)
             for name in deeper:
@@ -196,8 +205,8 @@ class Table:
 
 def _split(members: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Names of plain members, and of those that hold more."""
-    plain = sorted(name for name, value in members.items() if _scalar(value))
-    return plain, sorted(name for name, value in members.items() if not _scalar(value))
+    plain = sorted(name for name in members if _scalar(members[name]))
+    return plain, sorted(name for name in members if not _scalar(members[name]))
 
 
 def _center(text: str, whole: int, edge: str) -> str:

@@ -15,7 +15,8 @@ from botocore.validate import ParamValidator
 
 from simulator.aws_cli import skeleton
 from simulator.aws_cli.driver import main
-from simulator.aws_cli.session import OPERATIONS
+from simulator.aws_cli.options import read_globals
+from simulator.aws_cli.session import OPERATIONS, Caller
 from tests.aws_cli.beside import environment, faults
 
 OURS = [sys.executable, "-m", "simulator.cli", "iot-jobs-data"]
@@ -249,3 +250,20 @@ def test_a_reader_who_leaves_early_is_no_error(world: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+# ------------------------------------------------------------------------------- endpoints
+
+
+def test_without_an_endpoint_requests_go_to_aws_or_where_the_environment_says(
+    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, _ = read_globals(["--region", "eu-west-1"])
+    client = Caller(options)._client()
+    assert client.meta.endpoint_url == "https://data.jobs.iot.eu-west-1.amazonaws.com"
+    with faults() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        argv = ["get-pending-job-executions", "--thing-name", "404-ResourceNotFoundException"]
+        code, _, err = said(capsys, *argv)
+    assert code == 254
+    assert "An error occurred (ResourceNotFoundException)" in err
