@@ -63,23 +63,26 @@ def _run(argv: Sequence[str]) -> int:
         return _print(operation_help(name, operation), caller)
     parameters = call_parameters(arguments, operation.input_shape)
     wanted = arguments.generate_cli_skeleton
-    if wanted == "yaml-input":
-        sys.stdout.write(skeleton.as_yaml(operation.input_shape))
-        return 0
-    if wanted == "input":
-        sys.stdout.write(json.dumps(skeleton.sample(operation.input_shape), indent=4) + "\n")
+    if wanted in ("input", "yaml-input"):
+        sys.stdout.write(_input_skeleton(operation.input_shape, wanted))
         return 0
     if wanted == "output":
         sample = skeleton.sample(operation.output_shape, filled=True)
         reply = caller.check(operation, parameters, sample)
-    else:
-        try:
-            reply = caller.call(operation, parameters)
-        except ClientError as error:
-            code = _tell(error)
-            _hint(error, parameters.get("status"))
-            return code
+        return _show(operation.name, reply, caller, options.color)
+    try:
+        reply = caller.call(operation, parameters)
+    except ClientError as error:
+        code = _tell(error)
+        _hint(error, parameters.get("status"))
+        return code
     return _show(operation.name, reply, caller, options.color)
+
+
+def _input_skeleton(shape: Any, kind: str) -> str:
+    if kind == "yaml-input":
+        return skeleton.as_yaml(shape)
+    return json.dumps(skeleton.sample(shape), indent=4) + "\n"
 
 
 def _show(title: str, reply: Any, caller: Caller, color: str) -> int:
