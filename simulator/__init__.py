@@ -11,6 +11,7 @@ The house in reading order (a module imports only from what stands above it here
     results.py       one flat record per exchange
     open_files.py    how many connections a process may have
     host.py          the one owner of a service on a loop
+    sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
     endpoints/       the service's side of the network
     thing.py         one virtual thing
@@ -21,5 +22,6 @@ The house in reading order (a module imports only from what stands above it here
     serve.py         the service on real ports
     live.py          the fleet on a loop in a native thread
     locust_bridge.py Locust measures a live run
+    aws_cli/         the AWS CLI's iot-jobs-data commands
     cli/             the command line
 """

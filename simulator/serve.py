@@ -22,9 +22,11 @@ from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.wire import Wire
 from simulator.open_files import make_all_room
 from simulator.run import Resolved, register, utc_now
+from simulator.sample import create_sample
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -56,6 +58,9 @@ class ServeOptions:
     """Whose fleet to register at the start."""
     with_parent: bool = False
     """End when standard input closes."""
+    dialect: Dialect = AWS
+    sample: bool = False
+    """Create the AWS CLI page's sample job at the start."""
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
@@ -93,11 +98,13 @@ async def _serve(
     announce: Callable[[Addresses], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    service = JobsService()
+    service = JobsService(dialect=options.dialect)
     epoch = options.epoch
     if options.scenario is not None:
         register(service.registry, options.scenario.work().names())
         epoch = options.scenario.scenario.epoch_s if epoch is None else epoch
+    if options.sample:
+        create_sample(service)
     host = Host(service, loop, options.time_scale)
     wire = Wire(utc_now().timestamp() if epoch is None else epoch)
     ended = asyncio.Event()

@@ -19,21 +19,24 @@ FLOORS = [
     ["jobs.rest"],
     ["clock", "behaviour", "results", "expectations", "open_files", "scenario.units",
      "scenario.document"],
-    ["host", "scenario.model"],
+    ["host", "scenario.model", "sample"],
     ["thing", "endpoints.mqtt", "endpoints.http", "scenario.file"],
     ["fleet", "scenario", "owner", "transports.lossy", "transports.memory", "transports.mqtt",
      "transports.aiomqtt"],
     ["report.summary"],
     ["report.text", "run"],
     ["serve", "live"],
-    ["locust_bridge", "cli.runs", "cli.serving"],
+    ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
+     "aws_cli.session"],
+    ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
+    ["locust_bridge", "cli.runs", "cli.serving", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")

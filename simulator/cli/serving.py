@@ -5,7 +5,10 @@ from pathlib import Path
 
 import typer
 
+from simulator.errors import UsageError
+from simulator.jobs.execution import DIALECTS
 from simulator.run import Resolved
+from simulator.sample import JOB, THING
 from simulator.scenario import load
 from simulator.serve import Addresses, ServeOptions
 from simulator.serve import serve as serve_until_interrupted
@@ -20,8 +23,12 @@ def serve(
     epoch: datetime | None,
     as_json: bool,
     with_parent: bool,
+    dialect: str,
+    sample: bool,
 ) -> None:
     """Serve until interrupted."""
+    if dialect not in DIALECTS:
+        raise UsageError(f"--dialect {dialect}: allowed are {' and '.join(DIALECTS)}")
     resolved = None if scenario is None else Resolved.of(load(scenario), None, None)
 
     def announce(addresses: Addresses) -> None:
@@ -30,7 +37,10 @@ def serve(
             return
         typer.echo(f"MQTT  mqtt://{addresses.host}:{addresses.mqtt}")
         typer.echo(f"HTTP  http://{addresses.host}:{addresses.http}")
-        typer.echo("Serving AWS IoT Jobs; Ctrl-C ends it.")
+        if sample:
+            typer.echo(f"Sample: job {JOB} on thing {THING}, at version 2")
+        spoken = "" if dialect == "aws" else f" in the dialect {dialect}"
+        typer.echo(f"Serving AWS IoT Jobs{spoken}; Ctrl-C ends it.")
 
     serve_until_interrupted(
         ServeOptions(
@@ -41,6 +51,8 @@ def serve(
             epoch=None if epoch is None else epoch.replace(tzinfo=UTC).timestamp(),
             scenario=resolved,
             with_parent=with_parent,
+            dialect=DIALECTS[dialect],
+            sample=sample,
         ),
         announce,
     )

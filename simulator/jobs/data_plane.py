@@ -7,6 +7,8 @@ in docs/fidelity.md.
 
 from typing import Final
 
+from msgspec import UNSET
+
 from simulator.errors import (
     InvalidRequest,
     InvalidStateTransition,
@@ -14,7 +16,7 @@ from simulator.errors import (
     TerminalStateReached,
     VersionMismatch,
 )
-from simulator.jobs.execution import DEVICE_SETTABLE
+from simulator.jobs.execution import AWS, CLI_PAGE, Dialect
 from simulator.jobs.ledger import REPORTED, Ledger, describe, summary
 from simulator.jobs.messages import (
     EMPTY_UPDATE,
@@ -30,7 +32,7 @@ from simulator.jobs.messages import (
     UpdateReply,
 )
 from simulator.jobs.model import PENDING, JobExecution
-from simulator.jobs.registry import check_job_id, check_thing_name
+from simulator.jobs.registry import Registry, check_job_id, check_thing_name
 
 NEXT: Final = "$next"
 """The job id that stands for whatever comes next for the thing."""
@@ -43,6 +45,11 @@ def state_of(execution: JobExecution) -> JobExecutionState:
 
 class DataPlane(Ledger):
     """GetPending, StartNext, Describe and Update."""
+
+    def __init__(self, registry: Registry, dialect: Dialect = AWS) -> None:
+        super().__init__(registry, dialect)
+        self._device_settable = dialect.device_settable
+        self._tells_state = dialect.tells_state
 
     def handle(
         self, thing_name: str, job_id: str | None, request: DataRequest, now: float
@@ -132,10 +139,15 @@ class DataPlane(Ledger):
             VersionMismatch: ``expectedVersion`` is not the stored version (with the state).
         """
         status = request.status
-        if status not in DEVICE_SETTABLE:
-            raise InvalidStateTransition(
+        if status not in self._device_settable:
+            rejection = InvalidStateTransition(
                 f"The status of job execution cannot be changed to be {status}"
             )
+            rejection.hint = (
+                f"a device may not set {status} on AWS; --dialect {CLI_PAGE.name} allows it, "
+                "as the AWS CLI's page does"
+            )
+            raise rejection
         try:
             execution = self.execution(thing_name, job_id, request.execution_number)
         except Rejection:
@@ -156,10 +168,13 @@ class DataPlane(Ledger):
             execution.status_details = request.status_details
         if status == "IN_PROGRESS":
             self.restart_step_timer(execution, request.step_timeout_in_minutes, now)
-        if not (request.include_job_execution_state or request.include_job_document):
+        tell = request.include_job_execution_state
+        if tell is UNSET:
+            tell = self._tells_state
+        if not (tell or request.include_job_document):
             return EMPTY_UPDATE
         return UpdateReply(
-            state_of(execution) if request.include_job_execution_state else None,
+            state_of(execution) if tell else None,
             execution.job.document if request.include_job_document else None,
         )
 

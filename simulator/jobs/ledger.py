@@ -18,7 +18,7 @@ from typing import Final
 
 from simulator.errors import ResourceNotFound
 from simulator.jobs import rollout
-from simulator.jobs.execution import Actor, advance, set_step_timer
+from simulator.jobs.execution import AWS, Actor, Dialect, advance, set_step_timer
 from simulator.jobs.messages import (
     Effect,
     JobEnded,
@@ -75,8 +75,10 @@ class Ledger:
     ``effects`` collects what must be told; whoever owns the service takes it from there.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, dialect: Dialect = AWS) -> None:
         self.registry = registry
+        self.dialect = dialect
+        self._transitions = dialect.transitions  # at hand: every update asks them
         self.jobs: dict[str, Job] = {}
         self.effects: list[Effect] = []
         self._pending: dict[str, list[JobExecution]] = {}
@@ -137,19 +139,19 @@ class Ledger:
         Raises:
             InvalidStateTransition: it may not go there; nothing changed.
         """
-        before = execution.status
+        before, transitions = execution.status, self._transitions
         if to == before or before not in PENDING:
-            advance(execution, to, actor, now)  # progress, or refused: no list changes
+            advance(execution, to, actor, now, transitions)  # progress, or refused: no list changes
             return
         at = self._position(execution)
-        advance(execution, to, actor, now)
+        advance(execution, to, actor, now, transitions)
         job, thing_name = execution.job, execution.thing_name
         job.counts[before] -= 1
         job.counts[to] += 1
         pending = self._pending[thing_name]
         head = pending[0]
         del pending[at]
-        if to == "IN_PROGRESS":
+        if to in PENDING:
             pending.insert(bisect_left(pending, _order(execution), key=_order), execution)
             self._watch(execution)
         else:

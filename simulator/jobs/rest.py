@@ -49,11 +49,12 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``."""
+    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``, ``hint`` to the log."""
 
     status: int
     body: bytes
     error_type: str | None = None
+    hint: str | None = None
 
 
 class _AddThing(msgspec.Struct, rename="camel"):
@@ -89,7 +90,7 @@ class Rest:
     def _refuse(self, rejection: Rejection) -> Response:
         name = rejection.http_error
         body = {"__type": name, "message": rejection.message}
-        return Response(rejection.http_status, msgspec.json.encode(body), name)
+        return Response(rejection.http_status, msgspec.json.encode(body), name, rejection.hint)
 
     def _dispatch(self, request: Request, now: float) -> Members:
         segments = [unquote(part) for part in request.path.strip("/").split("/")]

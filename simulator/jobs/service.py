@@ -8,11 +8,20 @@ No IO, no clock, no chance.
 
 from simulator.jobs.control_plane import ControlPlane
 from simulator.jobs.data_plane import DataPlane
+from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.registry import Registry
 
 
 class JobsService(DataPlane, ControlPlane):
-    """One account's Jobs service in one region."""
+    """One account's Jobs service in one region.
 
-    def __init__(self, region: str = "us-east-1", account: str = "123456789012") -> None:
-        super().__init__(Registry(region, account))
+    ``dialect`` says whom it believes where AWS's pages disagree (``execution.py``).
+    """
+
+    def __init__(
+        self,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        dialect: Dialect = AWS,
+    ) -> None:
+        super().__init__(Registry(region, account), dialect)

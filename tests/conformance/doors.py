@@ -20,6 +20,7 @@ from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.errors import Rejection
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.messages import (
     CreateJobRequest,
     DataReply,
@@ -163,10 +164,10 @@ class World:
 
 
 @asynccontextmanager
-async def opened(door: str) -> AsyncIterator[World]:
+async def opened(door: str, dialect: Dialect = AWS) -> AsyncIterator[World]:
     """A fresh service behind the door, closed at the end."""
     loop = asyncio.get_running_loop()
-    host = ManualHost(JobsService(), loop)
+    host = ManualHost(JobsService(dialect=dialect), loop)
     for name in (THING, "T2"):
         host.service.registry.create_thing(name)
     listener: Any = Listener()
@@ -272,14 +273,14 @@ LINKS = ("memory", "mqtt", "aiomqtt")
 """Doors through which a thing hears notices."""
 
 
-def over(*doors: str) -> Callable[[Body], Callable[[str], None]]:
+def over(*doors: str, dialect: Dialect = AWS) -> Callable[[Body], Callable[[str], None]]:
     """Make a case body a test over each of these doors."""
 
     def decorate(body: Body) -> Callable[[str], None]:
         @pytest.mark.parametrize("door", doors or ALL)
         def test(door: str) -> None:
             async def run() -> None:
-                async with opened(door) as world:
+                async with opened(door, dialect) as world:
                     await body(world)
 
             asyncio.run(run())

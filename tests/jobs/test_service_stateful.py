@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from simulator.errors import Rejection
 from simulator.jobs import JobsService
+from simulator.jobs.execution import AWS, CLI_PAGE
 from simulator.jobs.messages import (
     CancelJobExecutionRequest,
     CancelJobRequest,
@@ -31,10 +32,12 @@ ANY_STATUS = st.sampled_from(STATUSES)
 class ServiceMachine(RuleBasedStateMachine):
     """Counts add up, versions only grow, what ended stays ended, the head is the right one."""
 
+    dialect = AWS
+
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.service = JobsService()
+        self.service = JobsService(dialect=self.dialect)
         self.service.registry.create_thing_group("g")
         for name in THINGS:
             self.service.registry.create_thing(name)
@@ -178,8 +181,15 @@ class ServiceMachine(RuleBasedStateMachine):
                 assert job.pending or not job.rolled_out
 
 
+class CliPageMachine(ServiceMachine):
+    """The same when a device may take an execution anywhere, back to the queue too."""
+
+    dialect = CLI_PAGE
+
+
 TestService = ServiceMachine.TestCase
-TestService.settings = settings(
+TestCliPage = CliPageMachine.TestCase
+TestService.settings = TestCliPage.settings = settings(
     max_examples=60,
     stateful_step_count=30,
     deadline=None,
