@@ -29,6 +29,7 @@ class Host:
         self.service = service
         self.time_scale = time_scale
         self.listeners: list[Listener] = []
+        self.effects_told = 0
         self._loop = loop
         self._start = loop.time()
         self._armed: float | None = None
@@ -47,6 +48,7 @@ class Host:
         service = self.service
         if service.effects:
             effects, service.effects = service.effects, []
+            self.effects_told += len(effects)
             now = self.now()
             for effect in effects:
                 for listener in self.listeners:
