@@ -2,6 +2,7 @@
 
 Rule 1: a port that is taken is one clear error, before anything is served.
 Rule 2: an embedded service ends with whoever started it: when its standard input closes.
+Rule 3: a plain door listens on the loopback, unless ``--insecure`` says that the network is meant.
 """
 
 import asyncio
@@ -10,20 +11,30 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
+from simulator.endpoints.documents import Documents
 from simulator.endpoints.http import HttpEndpoint
+from simulator.endpoints.identity import Device, Policies
 from simulator.endpoints.mqtt import MqttEndpoint
+from simulator.endpoints.sigv4 import Verifier
+from simulator.endpoints.tls import Identification, TlsEndpoint
 from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.wire import Wire
-from simulator.run import Resolved, register
+from simulator.run import Resolved, register, utc_now
+
+if TYPE_CHECKING:
+    from simulator.endpoints.metrics import Metrics
 
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_EPOCH: Final = 1_767_225_600.0
@@ -32,15 +43,31 @@ DEFAULT_EPOCH: Final = 1_767_225_600.0
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a service listens."""
+    """Where a service listens; a port is 0 where there is no such door."""
 
     host: str
     mqtt: int
     http: int
+    tls_host: str = ""
+    mqtts: int = 0
+    https: int = 0
+    alpn: int = 0
 
     def as_json(self) -> str:
-        """One line for a program to read."""
-        return json.dumps({"host": self.host, "mqtt": self.mqtt, "http": self.http})
+        """One line for a program to read: the doors that there are."""
+        return json.dumps({name: v for name, v in asdict(self).items() if v})
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """The TLS doors; port 0 picks a free one."""
+
+    files: Identification
+    mqtts_port: int = 8883
+    https_port: int = 8443
+    alpn_port: int | None = None
+    """MQTT and HTTP on one port, told apart by ALPN (443 at AWS); None: no such port."""
+    policies: Policies = field(default_factory=Policies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +83,18 @@ class ServeOptions:
     """Whose fleet to register at the start."""
     with_parent: bool = False
     """End when standard input closes."""
+    tls: TlsOptions | None = None
+    keys: tuple[str, str] | None = None
+    """Access key and secret key to verify signatures with; None: they are not verified."""
+    plain: bool = True
+    """Whether to open the plain doors beside the TLS ones."""
+    insecure: bool = False
+    """Whether the plain doors may listen beyond the loopback."""
+    documents: Path | None = None
+    """The directory that ``file:`` document sources are read from."""
+    s3_endpoint_url: str | None = None
+    utc_now: Callable[[], datetime] = utc_now
+    """Reads the calendar: for the ``Date`` header and the age of signatures."""
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
@@ -64,8 +103,9 @@ def bind(host: str, port: int, option: str) -> socket.socket:
     Raises:
         UsageError: the address cannot be had; ``option`` is how to choose another.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), backlog=4096)
+        return socket.create_server((host, port), family=family, backlog=4096)
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"cannot listen on {host}:{port}: {error}; choose another port with {option} "
@@ -73,49 +113,160 @@ def bind(host: str, port: int, option: str) -> socket.socket:
         ) from None
 
 
-def serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``announce`` is called once both ports take connections."""
-    mqtt = bind(options.host, options.mqtt_port, "--mqtt-port")
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on ``host``.
+
+    Raises:
+        UsageError: there is no such host.
+    """
+    if not host:
+        return False  # every interface
     try:
-        http = bind(options.host, options.http_port, "--http-port")
+        found = socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--host {host}: {error}") from None
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
+def plain_host(options: ServeOptions) -> str:
+    """Where the plain doors listen.
+
+    Raises:
+        UsageError: they would be open to the network, and nobody said that this is meant.
+    """
+    if options.insecure or is_loopback(options.host):
+        return options.host
+    if options.tls is not None:
+        return LOOPBACK
+    raise UsageError(
+        f"--host {options.host} would open MQTT and HTTP to the network without TLS; "
+        "use --tls DIR (`jobfleet certs DIR` makes the files), or say --insecure"
+    )
+
+
+def _bind_all(options: ServeOptions) -> dict[str, socket.socket]:
+    """A socket per door."""
+    host, wanted = plain_host(options), []
+    if options.plain:
+        wanted += [("mqtt", host, options.mqtt_port), ("http", host, options.http_port)]
+    if options.tls is not None:
+        tls = options.tls
+        wanted += [("mqtts", options.host, tls.mqtts_port), ("https", options.host, tls.https_port)]
+        if tls.alpn_port is not None:
+            wanted.append(("alpn", options.host, tls.alpn_port))
+    sockets: dict[str, socket.socket] = {}
+    try:
+        for door, where, port in wanted:
+            sockets[door] = bind(where, port, f"--{door}-port")
     except UsageError:
-        mqtt.close()
+        for bound in sockets.values():
+            bound.close()
         raise
+    return sockets
+
+
+def serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``announce`` is called once all ports take connections.
+
+    Raises:
+        UsageError: the doors cannot be opened as asked.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(options, mqtt, http, announce))
+        runner.run(_serve(options, announce))
 
 
-async def _serve(
-    options: ServeOptions,
-    mqtt: socket.socket,
-    http: socket.socket,
-    announce: Callable[[Addresses], None],
-) -> None:
+async def _serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
     loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    if options.with_parent:
+        loop.add_reader(sys.stdin.fileno(), ended.set)
+    async with opened(options) as (addresses, _):
+        announce(addresses)
+        await ended.wait()
+
+
+@asynccontextmanager
+async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]:
+    """A service with all its doors, on the running loop; closed at the end.
+
+    Raises:
+        UsageError: the doors cannot be opened as asked.
+    """
+    if not options.plain and options.tls is None:
+        raise UsageError("--no-plain leaves no door; open the TLS ones with --tls DIR")
     service = JobsService()
     epoch = options.epoch
     if options.scenario is not None:
         register(service.registry, options.scenario.work().names())
         epoch = options.scenario.scenario.epoch_s
-    host = Host(service, loop, options.time_scale)
-    wire = Wire(epoch)
-    ended = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, ended.set)
-    if options.with_parent:
-        loop.add_reader(sys.stdin.fileno(), ended.set)
-    doors: tuple[MqttEndpoint | HttpEndpoint, ...] = (
-        MqttEndpoint(host, wire),
-        HttpEndpoint(host, wire),
+    host = Host(service, asyncio.get_running_loop(), options.time_scale)
+    doors = _doors(options, host, Wire(epoch))
+    sockets = _bind_all(options)
+    ports = {name: bound.getsockname()[1] for name, bound in sockets.items()}
+    try:
+        for name, door in doors.items():
+            if name in sockets:
+                await door.start(sockets[name])
+            elif isinstance(door, (MqttEndpoint, HttpEndpoint)):
+                await door.start()  # without a port of its own it serves behind TLS
+        tls_host = options.host if options.tls is not None else ""
+        tls_ports = (ports.get(name, 0) for name in ("mqtts", "https", "alpn"))
+        yield (
+            Addresses(
+                plain_host(options), ports.get("mqtt", 0), ports.get("http", 0), tls_host,
+                *tls_ports,
+            ),
+            host,
+        )  # fmt: skip
+    finally:
+        for door in reversed(doors.values()):
+            await door.stop()
+        host.close()
+
+
+Door = MqttEndpoint | HttpEndpoint | TlsEndpoint
+
+
+def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
+    """Every door by the name of its port; those that others stand in front of come first."""
+    mqtt = MqttEndpoint(host, wire)
+
+    def mqtt_for(device: Device | None, trusted: bool = True) -> asyncio.Protocol:
+        return mqtt.connection(None if device is None else device.authorize)
+
+    scraped: list[Metrics] = []
+
+    def metrics() -> tuple[str, bytes]:
+        if not scraped:
+            from simulator.endpoints.metrics import Metrics
+
+            doors = {"mqtt": mqtt.requests, "http": lambda: http.counts}
+            open_now = {
+                "mqtt": lambda: len(mqtt.connections),
+                "http": lambda: len(http.connections),
+            }
+            scraped.append(Metrics(host, doors, open_now))
+        return scraped[0].text()
+
+    http = HttpEndpoint(
+        host,
+        wire,
+        utc_now=options.utc_now,
+        verifier=None if options.keys is None else Verifier(*options.keys),
+        documents=Documents(options.documents, options.s3_endpoint_url),
+        mqtt=mqtt_for,
+        metrics=metrics,
     )
-    addresses = Addresses(options.host, mqtt.getsockname()[1], http.getsockname()[1])
-    for door, listening in zip(doors, (mqtt, http), strict=True):
-        await door.start(listening)
-    announce(addresses)
-    await ended.wait()
-    for door in doors:
-        await door.stop()
-    host.close()
+    doors: dict[str, Door] = {"mqtt": mqtt, "http": http}
+    if options.tls is not None:
+        files, policies = options.tls.files, options.tls.policies
+        doors["mqtts"] = TlsEndpoint(files, policies, mqtt=mqtt_for)
+        doors["https"] = TlsEndpoint(files, policies, http=http.connection)
+        if options.tls.alpn_port is not None:
+            doors["alpn"] = TlsEndpoint(files, policies, mqtt=mqtt_for, http=http.connection)
+    return doors
 
 
 class EmbeddedService:

@@ -52,10 +52,11 @@ class HttpEndpoint:
         verifier: sigv4.Verifier | None = None,
         documents: Documents | None = None,
         mqtt: MakeMqtt | None = None,
-        metrics: Callable[[], bytes] | None = None,
+        metrics: Callable[[], tuple[str, bytes]] | None = None,
     ) -> None:
         """``utc_now`` reads the calendar, for signatures and ``Date``; ``mqtt`` makes the inside
-        of a WebSocket; without ``verifier`` signatures are read and not verified.
+        of a WebSocket; ``metrics`` is their content type and text; without ``verifier``
+        signatures are read and not verified.
         """
         self._host = host
         self._rest = Rest(host.service, wire)
@@ -134,7 +135,7 @@ class HttpEndpoint:
         except Exception:
             log.exception("%s %s failed", exchange.method, exchange.path)
             answer = refusal(InternalError("The service failed; its log says why"))
-        if type(answer) is Response:
+        if isinstance(answer, Response):
             self._count(answer)
         return answer
 
@@ -185,10 +186,8 @@ class HttpEndpoint:
         if exchange.path == "/health":
             response = Response(200, b'{"status":"ok"}', None, "Health")
         elif exchange.path == "/metrics" and self._metrics is not None:
-            from simulator.endpoints.metrics import CONTENT_TYPE_LATEST
-
-            text = self._metrics() if exchange.method in ("GET", "HEAD") else b""
-            response = Response(200, text, None, "Metrics", content_type=CONTENT_TYPE_LATEST)
+            kind, text = self._metrics()
+            response = Response(200, text, None, "Metrics", content_type=kind)
         else:
             return None
         if exchange.method not in ("GET", "HEAD"):

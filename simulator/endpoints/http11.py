@@ -146,7 +146,8 @@ class HttpConnection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._exchange_size = 0
         self._head = 0
-        self._in_head = True
+        """Bytes of a head that came in several pieces."""
+        self._in_head = False
 
     # ----------------------------------------------------------------------- asyncio
 
@@ -193,19 +194,19 @@ class HttpConnection(asyncio.Protocol):
             self._out = None
             if out and self._transport is not None:
                 self._transport.write(out[0] if len(out) == 1 else b"".join(out))
-        if self._closing:
-            self._linger()
+        self._linger()
 
     def _read(self, data: bytes) -> None:
+        unfinished = self._in_head
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._switch(data[upgrade.args[0] :])
         else:
-            if self._in_head:
+            if self._in_head and unfinished:  # the same head, still: llhttp keeps all of it
                 self._head += len(data)
                 if self._head > MAX_HEAD:
-                    self._refuse(431, "Request line and headers are larger than 32 KiB")
+                    self._head_too_large()
 
     def _broken(self, data: bytes, error: Exception) -> None:
         if data.startswith(_TLS_HELLO):
@@ -222,6 +223,7 @@ class HttpConnection(asyncio.Protocol):
         self._headers = []
         self._body = []
         self._exchange_size = 0
+        self._head = 0
         self._in_head = True
 
     def on_url(self, url: bytes) -> None:
@@ -235,12 +237,15 @@ class HttpConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is there: say at once whether the body is welcome."""
         self._in_head = False
-        self._head = 0
+        size = len(self._url)
         for name, value in self._headers:
+            size += len(name) + len(value)
             if name == b"expect":
                 self._expected(value)
             elif name == b"content-length" and int(value) > MAX_BODY:
                 self._too_large()
+        if size > MAX_HEAD:
+            self._head_too_large()
 
     def on_body(self, part: bytes) -> None:
         """Some of the body."""
@@ -278,10 +283,9 @@ class HttpConnection(asyncio.Protocol):
 
     def _answer(self, exchange: Exchange) -> None:
         answer = self._answerer.answer(self, exchange)
-        if type(answer) is Response:
+        if isinstance(answer, Response):
             self._respond(exchange, answer)
             return
-        assert not isinstance(answer, Response)
         if self._transport is not None:
             self._transport.pause_reading()
         self._busy = self._loop.create_task(self._later(exchange, answer), name="http answer")
@@ -333,6 +337,9 @@ class HttpConnection(asyncio.Protocol):
     def _too_large(self) -> None:
         self._refuse(413, f"The request body is larger than {MAX_BODY} bytes", "BodyTooLarge")
 
+    def _head_too_large(self) -> None:
+        self._refuse(431, f"Request line and headers are larger than {MAX_HEAD} bytes")
+
     def _refuse(self, status: int, why: str, error_type: str = "BadRequest") -> None:
         """Answer what is no request, and take nothing more from this client."""
         if not self._closing:
@@ -342,9 +349,11 @@ class HttpConnection(asyncio.Protocol):
             self._respond(nothing, Response(status, body, error_type))
 
     def _linger(self) -> None:
-        """Close, but read what the client still sends: a reset would eat our last response."""
+        """End a connection that is to end, but read what still comes: a reset would eat our
+        last response.
+        """
         transport = self._transport
-        if transport is None or self._busy is not None:
+        if transport is None or self._busy is not None or not self._closing:
             return
         if transport.can_write_eof():
             transport.write_eof()

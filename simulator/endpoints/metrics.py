@@ -12,8 +12,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from simulator.host import Host
 
-__all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
-
 Counts = Mapping[tuple[str, str], int]
 
 
@@ -33,9 +31,9 @@ class Metrics:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def text(self) -> bytes:
-        """The exposition format."""
-        return generate_latest(self._registry)
+    def text(self) -> tuple[str, bytes]:
+        """The exposition format: its content type and all families."""
+        return CONTENT_TYPE_LATEST, generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         """Every family, as the library asks for them."""
@@ -54,8 +52,8 @@ class Metrics:
         for job in service.jobs.values():
             for status, count in job.counts.items():
                 totals[status] = totals.get(status, 0) + count
-        for status, count in totals.items():
-            executions.add_metric([status], count)
+        for name, total in totals.items():
+            executions.add_metric([name], total)
         yield executions
         yield GaugeMetricFamily("jobfleet_jobs", "Jobs that exist", value=len(service.jobs))
         connections = GaugeMetricFamily("jobfleet_connections", "Open connections", labels=["door"])

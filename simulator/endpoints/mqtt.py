@@ -78,12 +78,13 @@ class MqttEndpoint:
         self._sweeper: asyncio.Task[None] | None = None
         host.listeners.append(self._tell)
 
-    async def start(self, listening: socket.socket) -> None:
-        """Serve on a socket that is bound already."""
+    async def start(self, listening: socket.socket | None = None) -> None:
+        """Serve on a socket that is bound already, or only behind other doors."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self, loop), sock=listening, backlog=4096
-        )
+        if listening is not None:
+            self._server = await loop.create_server(
+                lambda: Connection(self, loop), sock=listening, backlog=4096
+            )
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt keep-alive")
 
     async def stop(self) -> None:

@@ -205,8 +205,8 @@ def _scope(credential: str) -> tuple[str, str, str, str]:
     """Access key, day, region and service of a credential."""
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or parts[4] != "aws4_request":
-        raise _Refused(INCOMPLETE, "Credential must have the form "
-                                   "<access key>/<date>/<region>/<service>/aws4_request.")  # fmt: skip
+        raise _Refused(INCOMPLETE, f"Credential '{credential}' is not of the form "
+                                   "KEY/DATE/REGION/SERVICE/aws4_request.")  # fmt: skip
     return parts[0], parts[1], parts[2], parts[3]
 
 
@@ -231,8 +231,8 @@ def _check_date(claim: _Claim, now: datetime) -> None:
         raise _Refused(INCOMPLETE, "Date must be in ISO-8601 'basic format'. "
                                    f"Got '{claim.date}'.") from None  # fmt: skip
     if claim.day != claim.date[:8]:
-        raise _Refused(INVALID, f"Date in Credential scope does not match YYYYMMDD from the "
-                                f"request's date: '{claim.day}' != '{claim.date[:8]}'.")  # fmt: skip
+        raise _Refused(INVALID, f"Date in Credential scope does not match that of the request: "
+                                f"'{claim.day}' != '{claim.date[:8]}'.")  # fmt: skip
     said = now.strftime("%Y%m%dT%H%M%SZ")
     if when > now + SKEW:
         raise _Refused(INVALID, f"Signature not yet current: {claim.date} is still later than "

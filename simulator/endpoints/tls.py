@@ -8,7 +8,7 @@ Rule 3: with mutual TLS a dedicated port asks every client for a certificate. A 
         and takes a client without one only where a signature may stand for it: to plain HTTP.
 
 TLS 1.2 and 1.3, as AWS. asyncio drops a connection whose handshake fails without a word to anyone,
-and OpenSSL's alert with it: hence ``_Handshake``, which sends that alert first.
+and OpenSSL's alert with it: hence ``_Handshake``, which keeps it to be sent.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -28,11 +27,10 @@ from simulator.errors import UsageError
 log = logging.getLogger(__name__)
 
 HANDSHAKE_WITHIN_S: Final = 10.0
+ACCEPT_AGAIN_S: Final = 1.0
 MQTT_BY_CERTIFICATE: Final = "x-amzn-mqtt-ca"
 HTTP_BY_CERTIFICATE: Final = "x-amzn-http-ca"
 ALPN: Final = (MQTT_BY_CERTIFICATE, HTTP_BY_CERTIFICATE, "mqtt", "http/1.1")
-
-_connection: ContextVar[asyncio.BaseTransport] = ContextVar("connection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +44,33 @@ class Identification:
 
 
 class _Handshake(ssl.SSLObject):
-    """An SSL object whose alert reaches the client when the handshake fails."""
+    """An SSL object that keeps OpenSSL's last words about a handshake that failed."""
+
+    outgoing: ssl.MemoryBIO
 
     def do_handshake(self) -> None:
+        """As its parent, and the error carries the ``alert`` that the client should have had."""
         try:
             super().do_handshake()
         except ssl.SSLWantReadError:
             raise
-        except ssl.SSLError:
-            alert, descriptor = self._outgoing.read(), self._descriptor  # type: ignore[attr-defined]
-            if alert and descriptor >= 0:
-                try:
-                    os.write(descriptor, alert)
-                except OSError:  # the client is gone: nobody is left to be told
-                    pass
+        except ssl.SSLError as error:
+            error.alert = self.outgoing.read()  # type: ignore[attr-defined]
             raise
 
 
 class _Context(ssl.SSLContext):
-    """A context whose SSL objects know where their alerts go."""
+    """A context whose SSL objects are ours."""
 
     sslobject_class = _Handshake
 
     def wrap_bio(
         self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **named: Any
-    ) -> ssl.SSLObject:
-        """As its parent, and remember the way out."""
-        made: Any = super().wrap_bio(incoming, outgoing, *args, **named)
-        made._outgoing = outgoing
-        transport = _connection.get(None)
-        plain = None if transport is None else transport.get_extra_info("socket")
-        made._descriptor = -1 if plain is None else plain.fileno()
+    ) -> _Handshake:
+        """As its parent, and remember where the alert will be."""
+        made = super().wrap_bio(incoming, outgoing, *args, **named)
+        assert isinstance(made, _Handshake)
+        made.outgoing = outgoing
         return made
 
 
@@ -124,54 +118,57 @@ class TlsEndpoint:
         self._policies = policies
         self._mqtt = mqtt
         self._http = http
-        self._server: asyncio.Server | None = None
-        self.handshakes: set[asyncio.Task[None]] = set()
-        self.refused = 0
+        self._listening: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._handshakes: set[asyncio.Task[None]] = set()
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a socket that is bound already."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Doorman(self, loop), sock=listening, backlog=4096
-        )
+        listening.setblocking(False)
+        self._listening = listening
+        self._accepting = asyncio.create_task(self._accept(listening), name="tls accept")
 
     async def stop(self) -> None:
         """Close the port; the doors close their connections."""
-        if self._server is not None:
-            self._server.close()
-        for task in list(self.handshakes):
+        tasks = [*self._handshakes, *([self._accepting] if self._accepting else [])]
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listening is not None:
+            self._listening.close()
 
-    async def shake_hands(
-        self, loop: asyncio.AbstractEventLoop, plain: asyncio.Transport, doorman: "_Doorman"
+    async def _accept(self, listening: socket.socket) -> None:
+        """Take clients, each to a handshake of its own."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                plain, address = await loop.sock_accept(listening)
+            except OSError as error:  # too many open files: some will close
+                log.warning("cannot take a TLS client: %s", error)
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            peer = f"{address[0]}:{address[1]}"
+            task = loop.create_task(self._shake_hands(loop, plain, peer), name="tls handshake")
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _shake_hands(
+        self, loop: asyncio.AbstractEventLoop, plain: socket.socket, peer: str
     ) -> None:
         """Take a client in, or refuse it."""
-        name = plain.get_extra_info("peername")
-        peer = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "?"
-        _connection.set(plain)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The loop closes its own descriptor of a handshake that failed before we hear of it.
+        descriptor = os.dup(plain.fileno())
         try:
-            secure = await loop.start_tls(
-                plain, doorman, self._context, server_side=True,
+            await loop.connect_accepted_socket(
+                lambda: _Doorman(self._welcome, peer), plain, ssl=self._context,
                 ssl_handshake_timeout=HANDSHAKE_WITHIN_S,
             )  # fmt: skip
         except (OSError, ssl.SSLError) as error:
-            self.refused += 1
             log.warning("%s: TLS refused: %s", peer, _reason(error))
-            plain.abort()
-            return
-        if secure is None or doorman.gone:
-            return
-        protocol = self._welcome(secure, peer)
-        if protocol is None:
-            self.refused += 1
-            secure.close()
-            return
-        secure.set_protocol(protocol)
-        protocol.connection_made(secure)
-        if doorman.early:
-            protocol.data_received(b"".join(doorman.early))
-        if doorman.ended and not protocol.eof_received():
-            secure.close()
+            _send(descriptor, getattr(error, "alert", b""))
+        finally:
+            os.close(descriptor)
 
     def _welcome(self, secure: asyncio.Transport, peer: str) -> asyncio.Protocol | None:
         tls = secure.get_extra_info("ssl_object")
@@ -181,12 +178,10 @@ class TlsEndpoint:
             der = tls.getpeercert(binary_form=True)
             if der is not None:
                 device = self._policies.device(tls.getpeercert(), der)
-        if self._http is None or (
-            self._mqtt is not None and chosen in ("mqtt", MQTT_BY_CERTIFICATE)
-        ):
+        asks_mqtt = chosen in ("mqtt", MQTT_BY_CERTIFICATE)
+        make, signature_will_do = self._http, chosen != HTTP_BY_CERTIFICATE
+        if make is None or (asks_mqtt and self._mqtt is not None):
             make, signature_will_do = self._mqtt, False
-        else:
-            make, signature_will_do = self._http, chosen != HTTP_BY_CERTIFICATE
         if self._mutual and device is None and not signature_will_do:
             log.warning("%s: refused: ALPN %s asks for a client certificate", peer, chosen)
             return None
@@ -195,38 +190,30 @@ class TlsEndpoint:
 
 
 class _Doorman(asyncio.Protocol):
-    """Stands at a TLS port until it is known whom a client wants."""
+    """Stands at a TLS port until the handshake has told whom a client wants."""
 
-    def __init__(self, endpoint: TlsEndpoint, loop: asyncio.AbstractEventLoop) -> None:
-        self._endpoint = endpoint
-        self._loop = loop
-        self.early: list[bytes] = []
-        """What a client sent right behind its handshake."""
-        self.ended = False
-        self.gone = False
+    def __init__(
+        self, welcome: Callable[[asyncio.Transport, str], asyncio.Protocol | None], peer: str
+    ) -> None:
+        self._welcome = welcome
+        self._peer = peer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there: nothing is read before the handshake begins."""
-        plain = cast("asyncio.Transport", transport)
-        plain.pause_reading()
-        task = self._loop.create_task(
-            self._endpoint.shake_hands(self._loop, plain, self), name="tls handshake"
-        )
-        self._endpoint.handshakes.add(task)
-        task.add_done_callback(self._endpoint.handshakes.discard)
+        """The handshake is done: step aside."""
+        secure = cast("asyncio.Transport", transport)
+        protocol = self._welcome(secure, self._peer)
+        if protocol is None:
+            secure.close()
+        else:
+            secure.set_protocol(protocol)
+            protocol.connection_made(secure)
 
-    def data_received(self, data: bytes) -> None:
-        """Keep it for whoever takes over."""
-        self.early.append(data)
 
-    def eof_received(self) -> bool:
-        """The client has said all."""
-        self.ended = True
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client went before anybody took over."""
-        self.gone = True
+def _send(descriptor: int, alert: bytes) -> None:
+    try:
+        os.write(descriptor, alert)
+    except OSError:  # the client is gone: nobody is left to be told
+        pass
 
 
 def _reason(error: Exception) -> str:
