@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from simulator.endpoints.metrics import Metrics
 
 LOOPBACK: Final = "127.0.0.1"
+GOODBYE_S: Final = 0.5
+GOODBYE_LOOKS: Final = 50
 DEFAULT_EPOCH: Final = 1_767_225_600.0
 """2026-01-01T00:00:00Z: where a service without a scenario begins, unless told otherwise."""
 
@@ -223,7 +225,24 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     finally:
         for door in reversed(doors.values()):
             await door.stop()
+        await _let_go(doors)
         host.close()
+
+
+async def _let_go(doors: "dict[str, Door]") -> None:
+    """Give clients a moment to take what was sent last (over TLS, to say goodbye); then cut off."""
+    for _ in range(GOODBYE_LOOKS):
+        if not any(not isinstance(d, TlsEndpoint) and d.connections for d in doors.values()):
+            return
+        await asyncio.sleep(GOODBYE_S / GOODBYE_LOOKS)
+    for door in doors.values():
+        if isinstance(door, MqttEndpoint):
+            for client in list(door.connections):
+                client.abort()
+        elif isinstance(door, HttpEndpoint):
+            for connection in list(door.connections):
+                connection.abort()
+    await asyncio.sleep(0)  # their ends are told in the loop's next turn
 
 
 Door = MqttEndpoint | HttpEndpoint | TlsEndpoint

@@ -20,6 +20,7 @@ from simulator.mqtt import Connect, Packet, PacketReader, encode
 from simulator.serve import Addresses, ServeOptions, TlsOptions, opened
 
 T = TypeVar("T")
+KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 

@@ -412,6 +412,11 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End it at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
 
 def _absolute(url: bytes) -> tuple[bytes, bytes]:
     """Path and query of a request target that is not a path."""

@@ -27,6 +27,9 @@ from simulator.errors import UsageError
 log = logging.getLogger(__name__)
 
 HANDSHAKE_WITHIN_S: Final = 10.0
+SHUTDOWN_WITHIN_S: Final = 2.0
+"""A client that does not answer our goodbye is cut off."""
+
 ACCEPT_AGAIN_S: Final = 1.0
 MQTT_BY_CERTIFICATE: Final = "x-amzn-mqtt-ca"
 HTTP_BY_CERTIFICATE: Final = "x-amzn-http-ca"
@@ -162,7 +165,7 @@ class TlsEndpoint:
         try:
             await loop.connect_accepted_socket(
                 lambda: _Doorman(self._welcome, peer), plain, ssl=self._context,
-                ssl_handshake_timeout=HANDSHAKE_WITHIN_S,
+                ssl_handshake_timeout=HANDSHAKE_WITHIN_S, ssl_shutdown_timeout=SHUTDOWN_WITHIN_S,
             )  # fmt: skip
         except (OSError, ssl.SSLError) as error:
             log.warning("%s: TLS refused: %s", peer, _reason(error))

@@ -29,9 +29,8 @@ from simulator.endpoints.sigv4 import (
     Verifier,
     scope_service,
 )
-from tests.doors_in_thread import NOW, Raw, Served, get, served
+from tests.doors_in_thread import KEY, NOW, SECRET, Raw, Served, get, served
 
-KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 SERVICES = ("iot-jobs-data", "iot")
 VERIFIER = Verifier(KEY, SECRET)
 AWS = [str(Path(sys.executable).parent / "aws")]
