@@ -22,7 +22,8 @@ import msgspec
 
 from simulator.endpoints import sigv4
 from simulator.endpoints.documents import Documents
-from simulator.endpoints.http11 import IDLE_S, Answer, Exchange, HttpConnection
+from simulator.endpoints.exchange import Exchange
+from simulator.endpoints.http11 import IDLE_S, Answer, HttpConnection
 from simulator.endpoints.identity import Device
 from simulator.endpoints.websocket import NotAcceptable, WebSocket, accept
 from simulator.errors import InternalError, InvalidRequest, Rejection

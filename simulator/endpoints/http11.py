@@ -16,11 +16,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
-from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
 
 import httptools
 
+from simulator.endpoints.exchange import Exchange, absolute, head
 from simulator.jobs.rest import Response
 
 log = logging.getLogger(__name__)
@@ -37,39 +37,8 @@ IDLE_S: Final = 75.0
 LINGER_S: Final = 2.0
 """After a refusal in the middle of a request: so long it is read and dropped, not reset."""
 
-_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _TLS_HELLO: Final = b"\x16\x03"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Exchange:
-    """One request as it came: ``path`` is raw, header names are in lower case."""
-
-    __slots__ = ("body", "headers", "keep_alive", "method", "path", "query")
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: list[tuple[bytes, bytes]],
-        body: bytes,
-        keep_alive: bool,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.body = body
-        self.keep_alive = keep_alive
-
-    def header(self, name: bytes) -> bytes | None:
-        """The last header of that (lower-case) name."""
-        found = None
-        for key, value in self.headers:
-            if key == name:
-                found = value
-        return found
 
 
 Answer = Response | Coroutine[Any, Any, Response]
@@ -263,7 +232,7 @@ class HttpConnection(asyncio.Protocol):
         parser, url, body = self._parser, self._url, self._body
         path, _, query = url.partition(b"?")
         if not path.startswith(b"/"):
-            path, query = _absolute(url)
+            path, query = absolute(url)
         exchange = Exchange(
             parser.get_method().decode(),
             path.decode("latin-1"),
@@ -308,7 +277,7 @@ class HttpConnection(asyncio.Protocol):
         self._write(
             b"%b%b%bx-amzn-RequestId: %b\r\ncontent-length: %d\r\n\r\n"
             % (
-                _head(response.status, response.error_type, response.content_type, response.allow),
+                head(response),
                 b"" if keep else b"connection: close\r\n",
                 self._answerer.date_line,
                 self._answerer.request_id(),
@@ -375,8 +344,8 @@ class HttpConnection(asyncio.Protocol):
         if isinstance(taken, Response):
             self._respond(exchange, taken)
             return
-        head, protocol = taken
-        self._write(head)
+        accepted, protocol = taken
+        self._write(accepted)
         out, self._out = self._out or [], None
         transport.write(b"".join(out))
         out.clear()
@@ -416,29 +385,3 @@ class HttpConnection(asyncio.Protocol):
         """End it at once."""
         if self._transport is not None:
             self._transport.abort()
-
-
-def _absolute(url: bytes) -> tuple[bytes, bytes]:
-    """Path and query of a request target that is not a path."""
-    try:
-        parsed = httptools.parse_url(url)
-    except httptools.HttpParserError:
-        return url, b""
-    return parsed.path or b"/", parsed.query or b""
-
-
-_heads: dict[tuple[int, str | None, str, str | None], bytes] = {}
-
-
-def _head(status: int, error_type: str | None, content_type: str, allow: str | None) -> bytes:
-    """Status line and the headers that go with it; there are few, so they are kept."""
-    key = (status, error_type, content_type, allow)
-    head = _heads.get(key)
-    if head is None:
-        lines = [f"HTTP/1.1 {status} {_REASONS[status]}", f"content-type: {content_type}"]
-        if error_type is not None:
-            lines.append(f"x-amzn-ErrorType: {error_type}")
-        if allow is not None:
-            lines.append(f"allow: {allow}")
-        head = _heads[key] = ("\r\n".join(lines) + "\r\n").encode()
-    return head
