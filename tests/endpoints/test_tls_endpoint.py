@@ -13,6 +13,7 @@ import boto3
 import paho.mqtt.client as paho
 import pytest
 import requests
+from awscrt import io, mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulator import certificates
@@ -382,8 +383,6 @@ def test_paho_with_a_certificate(mutual: Served, pki: Path) -> None:
 @pytest.mark.parametrize("door", ["mqtts", "alpn"])
 def test_the_aws_iot_device_sdk_with_a_certificate(mutual: Served, pki: Path, door: str) -> None:
     """On the shared port it offers ``x-amzn-mqtt-ca`` only for 443, so there it is told to."""
-    from awscrt import io, mqtt
-
     tls = io.TlsContextOptions.create_client_with_mtls_from_path(
         f"{pki}/things/T.pem", f"{pki}/things/T.key"
     )
