@@ -205,6 +205,8 @@ class Rest:
         match method, rest:
             case "PUT", []:
                 create = _body(CreateJobRequest, request.body)
+                if create.document is not None and create.document_source is not None:
+                    raise InvalidRequest("Give either document or documentSource, not both")
                 if request.document is not None:
                     create = msgspec.structs.replace(create, document=request.document)
                 return _members(service.create_job(job, create, now))
