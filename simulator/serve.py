@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from simulator.endpoints.documents import Documents
-from simulator.endpoints.http import HttpEndpoint
+from simulator.endpoints.http import HttpEndpoint, Verify
 from simulator.endpoints.identity import Device, Policies
 from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.endpoints.sigv4 import Verifier
@@ -248,6 +248,14 @@ async def _let_go(doors: "dict[str, Door]") -> None:
 Door = MqttEndpoint | HttpEndpoint | TlsEndpoint
 
 
+def _verify(options: ServeOptions) -> Verify | None:
+    """How signatures are verified, or None where nobody gave keys to do it with."""
+    if options.keys is None:
+        return None
+    verifier = Verifier(*options.keys)
+    return lambda signed, services: verifier.verify(signed, services, options.utc_now())
+
+
 def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
     """Every door by the name of its port; those that others stand in front of come first."""
     mqtt = MqttEndpoint(host, wire)
@@ -273,7 +281,7 @@ def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
         host,
         wire,
         utc_now=options.utc_now,
-        verifier=None if options.keys is None else Verifier(*options.keys),
+        verify=_verify(options),
         documents=Documents(options.documents, options.s3_endpoint_url),
         mqtt=mqtt_for,
         metrics=metrics,

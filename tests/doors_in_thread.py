@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import uvloop
+from uvloop import new_event_loop
 
 from simulator import certificates
 from simulator.endpoints.identity import Policies
@@ -63,7 +63,7 @@ def served(**options: Any) -> Iterator[Served]:
 
     def run() -> None:
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(main())
         except BaseException as error:
             failed.append(error)
@@ -116,6 +116,7 @@ class Raw:
 
     def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._reader = PacketReader("client")
         self.socket: socket.socket = (
             plain if context is None else context.wrap_socket(plain, server_hostname="localhost")
         )
@@ -147,10 +148,9 @@ class Raw:
 
     def packets(self, count: int) -> list[Packet]:
         """So many MQTT packets, or fewer where the stream ends."""
-        reader = PacketReader("client")
         found: list[Packet] = []
         while len(found) < count and (data := self.socket.recv(65536)):
-            found += reader.feed(data)
+            found += self._reader.feed(data)
         return found
 
     def mqtt(self, client_id: str, *packets: Packet, answers: int = 1) -> list[Packet]:

@@ -38,6 +38,9 @@ WEBSOCKET_PATH: Final = "/mqtt"
 SERVICES: Final = ("iot-jobs-data", "iot")
 _STOP_WITHIN_S: Final = 5.0
 
+Verify = Callable[[sigv4.Signed, tuple[str, ...]], sigv4.Verdict]
+"""Whether a request is signed for one of these services, now."""
+
 MakeMqtt = Callable[[Device | None], asyncio.Protocol]
 
 
@@ -50,24 +53,22 @@ class HttpEndpoint:
         wire: Wire,
         *,
         utc_now: Callable[[], datetime] | None = None,
-        verifier: sigv4.Verifier | None = None,
+        verify: Verify | None = None,
         documents: Documents | None = None,
         mqtt: MakeMqtt | None = None,
         metrics: Callable[[], tuple[str, bytes]] | None = None,
     ) -> None:
-        """``utc_now`` reads the calendar, for signatures and ``Date``; ``mqtt`` makes the inside
-        of a WebSocket; ``metrics`` is their content type and text; without ``verifier``
-        signatures are read and not verified.
+        """``utc_now`` reads the calendar, for the ``Date`` header; ``mqtt`` makes the inside of a
+        WebSocket; ``metrics`` is their content type and text; without ``verify`` signatures are
+        read and not verified.
         """
         self._host = host
         self._rest = Rest(host.service, wire)
         self._utc_now = utc_now
-        self._verifier = verifier
+        self._verify = verify
         self._documents = documents or Documents()
         self._mqtt = mqtt
         self._metrics = metrics
-        self._open = verifier is None
-        """Whether a trusted connection needs no look at its rights."""
         self.counts: dict[tuple[str, str], int] = {}
         """(operation, outcome) → responses."""
         self.connections: dict[HttpConnection, None] = {}
@@ -149,7 +150,7 @@ class HttpEndpoint:
         if own is not None:
             return own
         service = sigv4.scope_service(exchange.headers, exchange.query)
-        if not (self._open and connection.trusted and connection.device is None):
+        if self._verify is not None or not connection.trusted or connection.device is not None:
             denied = self._denied(connection, exchange, service)
             if denied is not None:
                 return denied
@@ -206,8 +207,8 @@ class HttpEndpoint:
     ) -> Response | None:
         """Why a request may not be made, or None where it may."""
         operation = named_operation(service, exchange.method, split_path(exchange.path))
-        if self._verifier is not None and (service is not None or connection.device is None):
-            return self._unverified(exchange, SERVICES, operation)
+        if self._verify is not None and (service is not None or connection.device is None):
+            return _unverified(self._verify, exchange, SERVICES, operation)
         device = connection.device
         if device is None:
             return None if connection.trusted else _deny(
@@ -226,21 +227,6 @@ class HttpEndpoint:
             return _deny(403, "ForbiddenException", why, operation)
         return None
 
-    def _unverified(
-        self, exchange: Exchange, services: tuple[str, ...], operation: str
-    ) -> Response | None:
-        """Why a signature does not hold, or None where it does."""
-        if self._verifier is None or self._utc_now is None:
-            return None
-        signed = sigv4.Signed(
-            exchange.method, exchange.path, exchange.query, exchange.headers, exchange.body
-        )
-        verdict = self._verifier.verify(signed, services, self._utc_now())
-        if verdict.error is None:
-            return None
-        log.warning("%s refused: %s: %s", operation, verdict.error, verdict.message)
-        return _deny(403, verdict.error, verdict.message, operation)
-
     # ----------------------------------------------------------------------- WebSocket
 
     def upgrade(
@@ -256,14 +242,28 @@ class HttpEndpoint:
         device = connection.device
         assert device is None or isinstance(device, Device)
         service = sigv4.scope_service(exchange.headers, exchange.query)
-        if self._verifier is not None and (service is not None or device is None):
-            denied = self._unverified(exchange, (sigv4.GATEWAY,), "WebSocket")
+        if self._verify is not None and (service is not None or device is None):
+            denied = _unverified(self._verify, exchange, (sigv4.GATEWAY,), "WebSocket")
             if denied is not None:
                 return denied
             device = None  # a good signature is worth more than a certificate
         elif device is None and not connection.trusted:
             return _deny(403, sigv4.MISSING, "Missing Authentication Token", "WebSocket")
         return head, WebSocket(self._mqtt(device))
+
+
+def _unverified(
+    verify: Verify, exchange: Exchange, services: tuple[str, ...], operation: str
+) -> Response | None:
+    """Why a signature does not hold, or None where it does."""
+    signed = sigv4.Signed(
+        exchange.method, exchange.path, exchange.query, exchange.headers, exchange.body
+    )
+    verdict = verify(signed, services)
+    if verdict.error is None:
+        return None
+    log.warning("%s refused: %s: %s", operation, verdict.error, verdict.message)
+    return _deny(403, verdict.error, verdict.message, operation)
 
 
 def _deny(status: int, name: str, message: str, operation: str) -> Response:

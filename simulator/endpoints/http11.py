@@ -69,6 +69,7 @@ class HttpConnection(asyncio.Protocol):
 
     __slots__ = (
         "_answerer",
+        "_began",
         "_body",
         "_busy",
         "_closing",
@@ -117,6 +118,8 @@ class HttpConnection(asyncio.Protocol):
         self._head = 0
         """Bytes of a head that came in several pieces."""
         self._in_head = False
+        self._began = False
+        """Whether the newest head began in the newest piece."""
 
     # ----------------------------------------------------------------------- asyncio
 
@@ -166,13 +169,13 @@ class HttpConnection(asyncio.Protocol):
         self._linger()
 
     def _read(self, data: bytes) -> None:
-        unfinished = self._in_head
+        self._began = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._switch(data[upgrade.args[0] :])
         else:
-            if self._in_head and unfinished:  # the same head, still: llhttp keeps all of it
+            if self._in_head and not self._began:  # the same head, still: llhttp keeps all of it
                 self._head += len(data)
                 if self._head > MAX_HEAD:
                     self._head_too_large()
@@ -193,7 +196,7 @@ class HttpConnection(asyncio.Protocol):
         self._body = []
         self._exchange_size = 0
         self._head = 0
-        self._in_head = True
+        self._in_head = self._began = True
 
     def on_url(self, url: bytes) -> None:
         """Some of the request line."""

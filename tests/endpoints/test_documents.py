@@ -274,6 +274,43 @@ def test_what_is_pipelined_behind_a_source_waits_its_turn(service: Served) -> No
     assert marks == sorted(marks)
 
 
+def test_an_upgrade_behind_a_source_is_not_taken(service: Served) -> None:
+    body = json.dumps({"targets": [ARN], "documentSource": "file:blink.json"}).encode()
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket")
+    with Raw(service.addresses.http) as raw:
+        raw.send(get("/jobs/J", method="PUT", body=body) + get("/mqtt", *upgrade))
+        assert raw.rest().count(b"HTTP/1.1 ") == 1
+
+
+def test_a_fault_while_a_document_is_read_is_500(
+    service: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Documents, "_read_file", broken)
+    answer = create(service, "J", documentSource="file:blink.json")
+    assert answer.status_code == 500
+    assert answer.headers["x-amzn-ErrorType"] == "InternalFailureException"
+
+
+def test_stopping_finishes_what_is_being_read(folder: Path, s3: str) -> None:
+    Bucket.gate.clear()
+    Bucket.asked.clear()
+    answers: list[requests.Response] = []
+    with served(documents=folder, s3_endpoint_url=s3) as up:
+        slow = threading.Thread(
+            target=lambda: answers.append(create(up, "J", documentSource="s3://docs/slow"))
+        )
+        slow.start()
+        assert Bucket.asked.wait(10)
+        opening = threading.Timer(0.1, Bucket.gate.set)
+        opening.start()
+    slow.join(10)
+    opening.join()
+    assert answers[0].status_code == 200
+
+
 def test_a_client_that_goes_while_its_document_is_read(service: Served) -> None:
     Bucket.gate.clear()
     Bucket.asked.clear()

@@ -1,7 +1,9 @@
 """TLS and mutual TLS with real certificates: who is let in where, and who is refused how."""
 
+import asyncio
 import json
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -249,6 +251,25 @@ def test_a_client_that_never_speaks_does_not_hold_up_others(
     silent = [Raw(mutual.addresses.mqtts) for _ in range(20)]
     for client in silent:
         client.socket.close()
+
+
+def test_too_many_open_files_are_waited_out(
+    pki: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loop(asyncio.SelectorEventLoop):
+        failed = False
+
+        async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
+            if not Loop.failed:
+                Loop.failed = True
+                raise OSError(24, "Too many open files")
+            return await super().sock_accept(sock)
+
+    monkeypatch.setattr("simulator.endpoints.tls.ACCEPT_AGAIN_S", 0.01)
+    monkeypatch.setattr("tests.doors_in_thread.new_event_loop", Loop)
+    with served(tls=tls_options(pki)) as up:
+        assert https(up, pki, "/health", None).status_code == 200
+    assert "cannot take a TLS client: [Errno 24]" in caplog.text
 
 
 # ------------------------------------------------------------------------------- HTTPS

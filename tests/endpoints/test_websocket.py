@@ -1,5 +1,6 @@
 """MQTT over WebSocket: real clients, raw frames, signatures and certificates."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ from simulator.mqtt import (
     Pingreq,
     Pingresp,
     Publish,
+    Suback,
+    Subscribe,
     encode,
 )
 from tests.doors_in_thread import (
@@ -145,6 +148,25 @@ def test_broken_mqtt_ends_the_connection(frames: Frames) -> None:
     frames.send(BytesMessage(data=b"\x00\x00"))
     event = frames.event()
     assert isinstance(event, CloseConnection)
+
+
+def test_a_client_that_does_not_read_is_cut_off(
+    service: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Raw(service.addresses.http) as raw, Raw(service.addresses.mqtt) as talker:
+        deaf = Frames(raw)
+        deaf.send(BytesMessage(data=encode(Connect("deaf"))))
+        assert deaf.packet() == Connack()
+        deaf.send(BytesMessage(data=encode(Subscribe(3, (("a", 0),)))))
+        assert deaf.packet() == Suback(3, (0,))
+        talker.mqtt("talker")
+        for _ in range(400):
+            talker.send(encode(Publish("a", b"x" * 100_000)))
+        talker.send(encode(Pingreq()))
+        assert talker.packets(1) == [Pingresp()]
+        with contextlib.suppress(ConnectionError):
+            raw.rest()
+    assert "client deaf does not read its messages" in caplog.text
 
 
 def test_goodbye_on_either_level(service: Served) -> None:
