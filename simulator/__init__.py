@@ -9,6 +9,7 @@ The house in reading order (a module imports only from what stands above it here
     clock.py         the virtual event loop
     behaviour.py     cohorts and chance: work plans, outcomes, network faults
     results.py       one flat record per exchange
+    certificates.py  an authority, a server's certificate and devices'
     host.py          the one owner of a service on a loop
     transports/      the things' side of the network
     endpoints/       the service's side of the network

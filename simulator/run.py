@@ -334,5 +334,8 @@ def machine(started: datetime, wall_s: float) -> dict[str, Any]:
 
 
 def utc_now() -> datetime:
-    """The wall clock, for ``machine.json`` only."""
+    """The calendar: for ``machine.json``, and for what the world dates (signatures, certificates).
+
+    Nothing that a run computes may depend on it.
+    """
     return datetime.now(UTC)

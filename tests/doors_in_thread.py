@@ -17,6 +17,7 @@ from simulator.endpoints.identity import Policies
 from simulator.endpoints.tls import Identification
 from simulator.host import Host
 from simulator.mqtt import Connect, Packet, PacketReader, encode
+from simulator.run import utc_now
 from simulator.serve import Addresses, ServeOptions, TlsOptions, opened
 
 T = TypeVar("T")
@@ -94,7 +95,7 @@ def tls_options(directory: Path, *, mutual: bool = False, **more: Any) -> TlsOpt
 
 
 def make_certificates(directory: Path, *things: str, now: datetime | None = None) -> Path:
-    certificates.make(directory, things, [], 365, now or datetime.now(UTC))  # noqa: TID251
+    certificates.make(directory, things, [], 365, now or utc_now())
     return directory
 
 

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_S: Final = 1.0
 WEBSOCKET_PATH: Final = "/mqtt"
+TAKES_A_SOURCE: Final = ("CreateJob", "CreateJobTemplate")
 SERVICES: Final = ("iot-jobs-data", "iot")
 _STOP_WITHIN_S: Final = 5.0
 
@@ -155,7 +156,11 @@ class HttpEndpoint:
             if denied is not None:
                 return denied
         request = Request(exchange.method, exchange.path, exchange.query, exchange.body, service)
-        if b'"documentSource"' in exchange.body and exchange.method == "PUT":
+        if (
+            exchange.method == "PUT"
+            and b'"documentSource"' in exchange.body
+            and _operation(request) in TAKES_A_SOURCE
+        ):
             return self._with_document(request)
         return self._ask(request)
 

@@ -138,9 +138,11 @@ class HttpConnection(asyncio.Protocol):
         self._answerer.connections.pop(self, None)
 
     def eof_received(self) -> bool:
-        """The client says no more: what is being worked on is still answered."""
-        self._closing = self._closing or self._busy is None
-        return self._busy is not None
+        """The client says no more: what is being worked on is still answered (not over TLS)."""
+        transport = self._transport
+        stay = self._busy is not None and transport is not None and transport.can_write_eof()
+        self._closing = self._closing or not stay
+        return stay
 
     def pause_writing(self) -> None:
         """The client does not read: take nothing more from it."""
@@ -169,16 +171,18 @@ class HttpConnection(asyncio.Protocol):
         self._linger()
 
     def _read(self, data: bytes) -> None:
-        self._began = False
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._switch(data[upgrade.args[0] :])
-        else:
+        while data:
+            self._began = False
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._switch(data[upgrade.args[0] :])
+                continue
             if self._in_head and not self._began:  # the same head, still: llhttp keeps all of it
                 self._head += len(data)
                 if self._head > MAX_HEAD:
                     self._head_too_large()
+            return
 
     def _broken(self, data: bytes, error: Exception) -> None:
         if data.startswith(_TLS_HELLO):
@@ -333,20 +337,19 @@ class HttpConnection(asyncio.Protocol):
         else:
             transport.close()
 
-    def _switch(self, rest: bytes) -> None:
-        """The client wants another protocol on this connection."""
+    def _switch(self, rest: bytes) -> bytes:
+        """The client wants another protocol on this connection; return what is to be read yet."""
         exchange, transport = self._upgrade, self._transport
         if exchange is None or transport is None or self._busy is not None or self._closing:
             self._closing = True
-            return
+            return b""
         if (exchange.header(b"upgrade") or b"").lower() != b"websocket":
-            self._stay(exchange, rest)
-            return
+            return self._without_upgrade(exchange, rest)
         taken = self._answerer.upgrade(self, exchange)
         exchange.keep_alive = False
         if isinstance(taken, Response):
             self._respond(exchange, taken)
-            return
+            return b""
         accepted, protocol = taken
         self._write(accepted)
         out, self._out = self._out or [], None
@@ -357,20 +360,21 @@ class HttpConnection(asyncio.Protocol):
         protocol.connection_made(transport)
         if rest:
             protocol.data_received(rest)
+        return b""
 
-    def _stay(self, exchange: Exchange, rest: bytes) -> None:
+    def _without_upgrade(self, exchange: Exchange, rest: bytes) -> bytes:
         """An upgrade that is not on offer (Java's client asks for h2c): the same without it.
 
         llhttp has stopped before the body, so the request is read anew.
         """
         if exchange.method == "CONNECT":
             self._refuse(501, "This is no proxy")
-            return
+            return b""
         passed_over = (b"upgrade", b"connection", b"http2-settings")
         lines = [b"%b %b HTTP/1.1" % (exchange.method.encode(), self._url)]
         lines += [b"%b: %b" % pair for pair in self._headers if pair[0] not in passed_over]
         self._parser = httptools.HttpRequestParser(self)
-        self._parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        return b"\r\n".join(lines) + b"\r\n\r\n" + rest
 
     # ----------------------------------------------------------------------- its owner's
 

@@ -85,6 +85,7 @@ def context(files: Identification, *, shared: bool = False) -> ssl.SSLContext:
     """
     made = _Context(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.options |= ssl.OP_NO_RENEGOTIATION
     try:
         made.load_cert_chain(files.certificate, files.key)
         if files.authority is not None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from simulator.endpoints.sigv4 import (
     Verifier,
     scope_service,
 )
+from simulator.run import utc_now
 from tests.doors_in_thread import KEY, NOW, SECRET, Raw, Served, get, served
 
 SERVICES = ("iot-jobs-data", "iot")
@@ -362,7 +363,7 @@ def test_boto3_with_wrong_keys_is_refused(
 
 
 def test_a_forged_body_changes_nothing(guarded: Served) -> None:
-    now = datetime.now(UTC)  # noqa: TID251 - signed for the service's own calendar
+    now = utc_now()
     url = f"http://127.0.0.1:{guarded.addresses.http}/jobs/forged"
     arn = "arn:aws:iot:us-east-1:123456789012:thing/T"
     body = json.dumps({"targets": [arn], "document": "{}"}).encode()

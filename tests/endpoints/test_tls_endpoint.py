@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from simulator import certificates
 from simulator.endpoints.identity import Policies
 from simulator.mqtt import Connack, Pingreq, Pingresp, Puback, Publish, Suback, Subscribe
+from simulator.run import utc_now
 from tests.doors_in_thread import (
     KEY,
     SECRET,
@@ -53,7 +54,7 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expired(pki: Path) -> str:
     """A thing whose certificate was good two years ago."""
     report = certificates.Made()
-    now = datetime.now(UTC)  # noqa: TID251 - OpenSSL goes by the calendar
+    now = utc_now()
     authority = certificates._Authority(pki, now, report)
     pair = certificates.device_of(pki, "old")
     authority.issue(pair, "old", None, 30, now - timedelta(days=730))
