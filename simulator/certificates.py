@@ -83,7 +83,9 @@ def make(
         _server(authority, directory, hosts, days, now, report)
         for name in dict.fromkeys(things):
             pair = device_of(directory, name)
-            if not _there(pair, report):
+            if _there(pair, report):
+                _check_age(pair, now)
+            else:
                 authority.issue(pair, name, None, days, now)
                 report.made += [pair.certificate, pair.key]
     except OSError as error:
@@ -172,14 +174,29 @@ def _server(
         authority.issue(pair, "jobfleet", wanted, days, now)
         report.made += [pair.certificate, pair.key]
         return
-    named = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-    known = named.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    known = (
+        _check_age(pair, now).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    )
     absent = [host for host, name in zip(wanted, names, strict=True) if name not in known]
     if absent:
         raise UsageError(
             f"{pair.certificate} exists and does not name {', '.join(absent)}; remove "
             f"{pair.certificate} and {pair.key} to have it made anew"
         )
+
+
+def _check_age(pair: Pair, now: datetime) -> x509.Certificate:
+    """The certificate of a pair that is kept; one that has expired is of no use to anybody."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    except ValueError as error:
+        raise UsageError(f"{pair.certificate}: cannot be read: {error}") from None
+    if certificate.not_valid_after_utc <= now:
+        raise UsageError(
+            f"{pair.certificate} has expired; remove {pair.certificate} and {pair.key} to have it "
+            "made anew"
+        )
+    return certificate
 
 
 def _name(common_name: str) -> x509.Name:

@@ -117,6 +117,24 @@ def test_an_authority_that_has_expired(tmp_path: Path) -> None:
         certificates.make(tmp_path, ["T"], [], 30, later)
 
 
+@pytest.mark.parametrize("name", ["server", "things/T"])
+def test_a_certificate_that_has_expired_is_not_kept_in_silence(tmp_path: Path, name: str) -> None:
+    make(tmp_path, "T", days=3 if name == "things/T" else 1)
+    if name == "things/T":
+        (tmp_path / "server.pem").unlink()
+        (tmp_path / "server.key").unlink()
+    later = NOW + timedelta(days=5)
+    with pytest.raises(UsageError, match=f"{name}.pem has expired; remove"):
+        certificates.make(tmp_path, ["T"], [], 30, later)
+
+
+def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    make(tmp_path, "T")
+    (tmp_path / "things/T.pem").write_text("nonsense")
+    with pytest.raises(UsageError, match=r"T\.pem: cannot be read"):
+        make(tmp_path, "T")
+
+
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write certificates"):

@@ -362,6 +362,14 @@ def test_boto3_with_wrong_keys_is_refused(
     assert answer["ResponseMetadata"]["RequestId"]
 
 
+def test_a_clock_that_is_wrong_is_told_over_the_door() -> None:
+    later = utc_now() + timedelta(minutes=6)
+    with served(keys=(KEY, SECRET), utc_now=lambda: later) as up:
+        with pytest.raises(ClientError, match="Signature expired") as caught:
+            client(up, "iot").describe_job(jobId="S")
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
 def test_a_forged_body_changes_nothing(guarded: Served) -> None:
     now = utc_now()
     url = f"http://127.0.0.1:{guarded.addresses.http}/jobs/forged"

@@ -246,12 +246,20 @@ def test_clients_that_go_in_the_middle_of_a_handshake(
             client.send(data)
 
 
-def test_a_client_that_never_speaks_does_not_hold_up_others(
-    mutual: Served, still_serves: None
+def test_clients_that_never_speak_hold_up_nobody_and_are_cut_off(
+    mutual: Served,
+    pki: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("simulator.endpoints.tls.HANDSHAKE_WITHIN_S", 0.5)
     silent = [Raw(mutual.addresses.mqtts) for _ in range(20)]
+    with Raw(mutual.addresses.mqtts, client_context(pki, "T")) as device:
+        assert device.mqtt("lively") == [Connack()]
     for client in silent:
+        assert client.rest() == b""
         client.socket.close()
+    assert caplog.text.count("TLS refused: SSL handshake is taking longer") == 20
 
 
 def test_too_many_open_files_are_waited_out(
