@@ -86,7 +86,7 @@ class ServeOptions:
     with_parent: bool = False
     """End when standard input closes."""
     tls: TlsOptions | None = None
-    keys: tuple[str, str] | None = None
+    keys: tuple[str, str] | None = field(default=None, repr=False)
     """Access key and secret key to verify signatures with; None: they are not verified."""
     plain: bool = True
     """Whether to open the plain doors beside the TLS ones."""

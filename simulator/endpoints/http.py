@@ -220,7 +220,6 @@ class HttpEndpoint:
                 403, sigv4.MISSING, "Show a client certificate, or sign: but this server was "
                 "started without keys to verify a signature with", operation,
             )  # fmt: skip
-        assert isinstance(device, Device)
         segments = split_path(exchange.path)
         if segments[0] != "things" or segments[2:3] != ["jobs"] or service == "iot":
             log.warning("device %s: refused: %s", device.name, operation)
@@ -245,7 +244,6 @@ class HttpEndpoint:
         except NotAcceptable as wrong:
             return _deny(wrong.status, "BadRequest", str(wrong), "WebSocket")
         device = connection.device
-        assert device is None or isinstance(device, Device)
         service = sigv4.scope_service(exchange.headers, exchange.query)
         if self._verify is not None and (service is not None or device is None):
             denied = _unverified(self._verify, exchange, (sigv4.GATEWAY,), "WebSocket")

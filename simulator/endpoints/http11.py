@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol, cast
 import httptools
 
 from simulator.endpoints.exchange import Exchange, absolute, head
+from simulator.endpoints.identity import Device
 from simulator.jobs.rest import Response
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class HttpConnection(asyncio.Protocol):
         self,
         answerer: Answerer,
         loop: asyncio.AbstractEventLoop,
-        device: object | None = None,
+        device: Device | None = None,
         trusted: bool = True,
     ) -> None:
         """``device`` is whose certificate was shown; ``trusted``: needs none and no signature."""

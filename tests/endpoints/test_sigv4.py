@@ -19,6 +19,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simulator.endpoints.sigv4 import (
     INCOMPLETE,
@@ -85,6 +87,28 @@ def authorization(request: Signed) -> bytes:
 
 def error(request: Signed, now: datetime, services: tuple[str, ...] = SERVICES) -> str | None:
     return VERIFIER.verify(request, services, now).error
+
+
+SCOPE = f"{KEY}/20261124/us-east-1/iot/aws4_request"
+
+
+def made_earlier() -> Signed:
+    """A good request, signed by hand."""
+    digest = hashlib.sha256(b"").hexdigest()
+    canonical = f"GET\n/jobs\n\nhost:h\nx-amz-date:20261124T120000Z\n\nhost;x-amz-date\n{digest}"
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n20261124T120000Z\n{SCOPE.partition('/')[2]}\n{hashed}"
+    key = f"AWS4{SECRET}".encode()
+    for part in SCOPE.split("/")[1:]:
+        key = hmac.new(key, part.encode(), "sha256").digest()
+    signature = hmac.new(key, text.encode(), "sha256").hexdigest()
+    header = (f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host;x-amz-date, "
+              f"Signature={signature}")  # fmt: skip
+    headers = [(b"host", b"h"), (b"x-amz-date", b"20261124T120000Z")]
+    return Signed("GET", "/jobs", "", [*headers, (b"authorization", header.encode())], b"")
+
+
+MADE_EARLIER = made_earlier()
 
 
 # ------------------------------------------------------------------------------- what is good
@@ -154,6 +178,10 @@ def test_a_websocket_url_without_an_expiry_is_good_for_five_minutes(now: datetim
 
 
 # ------------------------------------------------------------------------------- what is not
+
+
+def test_a_request_signed_by_hand_is_good() -> None:
+    assert error(MADE_EARLIER, NOW) is None
 
 
 def test_what_is_bent_does_not_match(now: datetime) -> None:
@@ -302,6 +330,30 @@ def test_the_service_that_a_request_says_it_is_for(
     headers: list[tuple[bytes, bytes]], query: str, service: str | None
 ) -> None:
     assert scope_service(headers, query) == service
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(max_size=200), st.text(max_size=60),
+    st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20)), max_size=3),
+)  # fmt: skip
+def test_whatever_comes_there_is_a_verdict(
+    text: str, query: str, more: list[tuple[bytes, bytes]]
+) -> None:
+    for given_query, header in ((query, text), (f"X-Amz-Algorithm={text}&{query}", None)):
+        headers = [(b"host", b"h"), *more]
+        if header is not None:
+            headers.append((b"authorization", header.encode()))
+        request = Signed("GET", "/things/" + query, given_query, headers, b"")
+        assert error(request, NOW) in (MISSING, INCOMPLETE, UNKNOWN, INVALID)
+
+
+def test_one_wrong_character_anywhere_is_one_too_many() -> None:
+    text = authorization(MADE_EARLIER).decode()
+    for at, character in enumerate(text):
+        if character not in " ,":
+            bent = text[:at] + ("x" if character != "x" else "y") + text[at + 1 :]
+            assert error(replaced(MADE_EARLIER, b"authorization", bent.encode()), NOW), bent
 
 
 # ------------------------------------------------------------------------------- over the door
