@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,6 +19,9 @@ import paho.mqtt.client as paho
 import pytest
 import requests
 from awscrt import io, mqtt
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulator import certificates
@@ -407,6 +413,35 @@ def test_paho_with_a_certificate(mutual: Served, pki: Path) -> None:
     client.disconnect()
     client.loop_stop()
     assert heard == [f"{JOBS}/get/accepted"]
+
+
+@pytest.mark.parametrize("signature", [UNSIGNED, "v4"])
+def test_boto3_with_a_certificate(mutual: Served, pki: Path, signature: object) -> None:
+    """Signed or not: without keys to verify with, the certificate decides."""
+    pair = (f"{pki}/things/T.pem", f"{pki}/things/T.key")
+    device = boto3.client(
+        "iot-jobs-data", endpoint_url=f"https://localhost:{mutual.addresses.https}",
+        region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",
+        verify=f"{pki}/ca.pem", config=Config(client_cert=pair, signature_version=signature),
+    )  # fmt: skip
+    assert device.get_pending_job_executions(thingName="T")["queuedJobs"] == []
+    with pytest.raises(ClientError) as caught:
+        device.get_pending_job_executions(thingName="T2")
+    assert caught.value.response["Error"]["Code"] == "ForbiddenException"
+
+
+@pytest.mark.slow
+def test_the_aws_cli_over_tls(oneway: Served, pki: Path) -> None:
+    env = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
+           "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}  # fmt: skip
+    endpoint = f"https://localhost:{oneway.addresses.https}"
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "aws"), "iot-jobs-data", "get-pending-job-executions",
+         "--thing-name", "T", "--endpoint-url", endpoint, "--ca-bundle", f"{pki}/ca.pem"],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {"inProgressJobs", "queuedJobs"}
 
 
 @pytest.mark.slow
