@@ -160,9 +160,13 @@ class TlsEndpoint:
         self, loop: asyncio.AbstractEventLoop, plain: socket.socket, peer: str
     ) -> None:
         """Take a client in, or refuse it."""
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # The loop closes its own descriptor of a handshake that failed before we hear of it.
-        descriptor = os.dup(plain.fileno())
+        try:
+            descriptor = os.dup(plain.fileno())
+        except OSError as error:  # too many open files
+            log.warning("%s: TLS refused: %s", peer, error)
+            plain.close()
+            return
         try:
             await loop.connect_accepted_socket(
                 lambda: _Doorman(self._welcome, peer), plain, ssl=self._context,

@@ -287,6 +287,22 @@ def test_too_many_open_files_are_waited_out(
     assert "cannot take a TLS client: [Errno 24]" in caplog.text
 
 
+def test_a_handshake_for_which_no_descriptor_is_left(
+    mutual: Served,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    still_serves: None,
+) -> None:
+    def none_left(_: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("simulator.endpoints.tls.os.dup", none_left)
+        with Raw(mutual.addresses.mqtts) as client:
+            assert client.rest() == b""
+    assert "TLS refused: [Errno 24]" in caplog.text
+
+
 # ------------------------------------------------------------------------------- HTTPS
 
 
