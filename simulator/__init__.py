@@ -10,6 +10,7 @@ The house in reading order (a module imports only from what stands above it here
     behaviour.py     cohorts and chance: work plans, outcomes, network faults
     results.py       one flat record per exchange
     open_files.py    how many connections a process may have
+    certificates.py  an authority, a server's certificate and devices'
     host.py          the one owner of a service on a loop
     sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
@@ -20,6 +21,7 @@ The house in reading order (a module imports only from what stands above it here
     report/          records → summary → text and JSON
     run.py           where everything meets
     serve.py         the service on real ports
+    embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
     locust_bridge.py Locust measures a live run
     aws_cli/         the AWS CLI's iot-jobs-data commands

@@ -9,11 +9,12 @@ Rule 3: sessions are clean: nothing is kept for a client that is gone.
 import asyncio
 import logging
 import socket
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Final, Literal, cast, get_args
 
 from simulator.errors import InternalError, MqttError, Rejection
 from simulator.host import Host
-from simulator.jobs.messages import Effect, JobEnded
+from simulator.jobs.messages import DataRequest, Effect, JobEnded
 from simulator.jobs.wire import Wire, decode_request, is_jobs_topic, notice_topic, parse_topic
 from simulator.mqtt import (
     Connack,
@@ -37,11 +38,19 @@ from simulator.mqtt import (
 
 log = logging.getLogger(__name__)
 
+Authorize = Callable[[Literal["connect", "publish", "subscribe"], str], bool]
+"""Whether a client may connect as a client id, publish to a topic, subscribe to a filter."""
+
+KINDS: Final[tuple[type[DataRequest], ...]] = get_args(DataRequest)
+
 MAX_PAYLOAD: Final = 128 * 1024
 """The largest payload that AWS takes (GR:core)."""
 
 KEEP_ALIVE: Final = (30, 1200)
 """AWS's bounds in seconds: a shorter one becomes 30, 0 or a longer one 1200 (GR:core)."""
+
+NOT_AUTHORIZED: Final = 7
+"""AWS answers 7 where MQTT 3.1.1 has 5 (DG:mqtt)."""
 
 SWEEP_S: Final = 1.0
 CONNECT_WITHIN_S: Final = 30.0
@@ -61,17 +70,21 @@ class MqttEndpoint:
         self.subscriptions: Subscriptions[Connection] = Subscriptions()
         self.clients: dict[str, Connection] = {}
         self.connections: dict[Connection, None] = {}
+        self.counts: dict[tuple[str, str], int] = {}
+        """(operation, outcome) → answers, without those in ``accepted``."""
+        self.accepted: dict[type, int] = dict.fromkeys(KINDS, 0)
         self._anonymous = 0
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
         host.listeners.append(self._tell)
 
-    async def start(self, listening: socket.socket) -> None:
-        """Serve on a socket that is bound already."""
+    async def start(self, listening: socket.socket | None = None) -> None:
+        """Serve on a socket that is bound already, or only behind other doors."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self, loop), sock=listening, backlog=4096
-        )
+        if listening is not None:
+            self._server = await loop.create_server(
+                lambda: Connection(self, loop), sock=listening, backlog=4096
+            )
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt keep-alive")
 
     async def stop(self) -> None:
@@ -82,6 +95,19 @@ class MqttEndpoint:
             self._sweeper.cancel()
         for connection in list(self.connections):
             connection.close()
+
+    def connection(self, authorize: Authorize | None) -> "Connection":
+        """A connection for any transport; ``authorize`` says what its client may do."""
+        return Connection(self, asyncio.get_running_loop(), authorize)
+
+    def requests(self) -> dict[tuple[str, str], int]:
+        """(operation, outcome) → answers, for ``/metrics``."""
+        accepted = {
+            (kind.__name__.removesuffix("Request"), "accepted"): count
+            for kind, count in self.accepted.items()
+            if count
+        }
+        return {**self.counts, **accepted}
 
     def fresh_client_id(self) -> str:
         """An id that no client has [MQTT-3.1.3-6]."""
@@ -123,6 +149,7 @@ class Connection(asyncio.Protocol):
     """One client."""
 
     __slots__ = (
+        "_authorize",
         "_endpoint",
         "_granted",
         "_loop",
@@ -135,8 +162,14 @@ class Connection(asyncio.Protocol):
         "patience",
     )
 
-    def __init__(self, endpoint: MqttEndpoint, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        endpoint: MqttEndpoint,
+        loop: asyncio.AbstractEventLoop,
+        authorize: Authorize | None = None,
+    ) -> None:
         self._endpoint = endpoint
+        self._authorize = authorize
         self._loop = loop
         self._reader = PacketReader("server", MAX_PAYLOAD + 1024)
         self._transport: asyncio.Transport | None = None
@@ -183,7 +216,8 @@ class Connection(asyncio.Protocol):
                 if self._transport is None or self._transport.is_closing():
                     break
         except MqttError as error:
-            log.info("client %s broke MQTT: %s", self.client_id, error)
+            why = "TLS on a plain MQTT port" if data.startswith(b"\x16\x03") else error
+            log.warning("client %s refused: %s", self.client_id, why)
             if error.return_code is not None:
                 self._write(encode(Connack(return_code=error.return_code)))
             self._flush(out)
@@ -200,6 +234,8 @@ class Connection(asyncio.Protocol):
         jobs = is_jobs_topic(topic)
         if len(payload) > MAX_PAYLOAD or (jobs and packet.retain):
             raise MqttError("payload above 128 KiB, or retain on a reserved topic (DG:mqtt)")
+        if self._authorize is not None and not self._authorize("publish", topic):
+            raise MqttError(f"not authorized to publish to {topic}")  # AWS disconnects, too
         if qos == 2:
             return  # AWS knows no QoS 2 and acknowledges nothing (DG:mqtt)
         if qos:
@@ -213,22 +249,30 @@ class Connection(asyncio.Protocol):
         """A message in the jobs namespace: answer it, then tell what followed from it."""
         endpoint = self._endpoint
         host, wire = endpoint.host, endpoint.wire
-        token = None
+        token = kind = None
         try:
             thing_name, job_id, kind = parse_topic(topic)
             request = decode_request(kind, payload)
             token = request.client_token
             reply = host.handle(thing_name, job_id, request)
         except Rejection as rejection:
+            self._refused(kind, rejection.code)
             self._answer(topic + "/rejected", wire.rejected(rejection, token, host.now()))
             host.hint(rejection.hint)
         except Exception:
             log.exception("a request on %s failed", topic)
             failure = InternalError("The service failed; its log says why")
+            self._refused(kind, failure.code)
             self._answer(topic + "/rejected", wire.rejected(failure, token, host.now()))
         else:
+            endpoint.accepted[type(request)] += 1
             self._answer(topic + "/accepted", wire.accepted(reply, token, host.now()))
         host.publish()
+
+    def _refused(self, kind: type[DataRequest] | None, code: str) -> None:
+        name = "Unknown" if kind is None else kind.__name__.removesuffix("Request")
+        counts = self._endpoint.counts
+        counts[name, code] = counts.get((name, code), 0) + 1
 
     def _answer(self, topic: str, payload: bytes) -> None:
         qos = self._granted.get(topic)
@@ -258,6 +302,8 @@ class Connection(asyncio.Protocol):
         client_id = packet.client_id
         if not client_id:
             client_id = endpoint.fresh_client_id()
+        if self._authorize is not None and not self._authorize("connect", client_id):
+            raise MqttError(f"{client_id} is not authorized to connect", NOT_AUTHORIZED)
         before = endpoint.clients.get(client_id)
         if before is not None:
             before.close()  # the newer connection wins (DG:mqtt)
@@ -272,10 +318,16 @@ class Connection(asyncio.Protocol):
     def _subscribe(self, packet: Subscribe) -> None:
         if any(qos == 2 for _, qos in packet.filters):
             return  # AWS knows no QoS 2 and acknowledges nothing (DG:mqtt)
+        granted = []
         for name, qos in packet.filters:
+            if self._authorize is not None and not self._authorize("subscribe", name):
+                log.warning("client %s: not authorized to subscribe to %s", self.client_id, name)
+                granted.append(0x80)
+                continue
             self._endpoint.subscriptions.subscribe(name, self, qos)
+            granted.append(qos)
         self._granted.clear()
-        self._write(encode(Suback(packet.packet_id, tuple(qos for _, qos in packet.filters))))
+        self._write(encode(Suback(packet.packet_id, tuple(granted))))
 
     # ----------------------------------------------------------------------- out
 

@@ -113,6 +113,11 @@ class Ledger:
             )
         return found
 
+    @property
+    def timers(self) -> int:
+        """How many entries wait on the agenda, those out of date included."""
+        return len(self._agenda)
+
     # --------------------------------------------------------------------------- changes
 
     def queue(self, job: Job, thing_name: str, now: float) -> JobExecution:

@@ -199,6 +199,7 @@ class CreateJobRequest(Struct, rename="camel", omit_defaults=True):
 
     targets: Annotated[list[str], Meta(min_length=1, max_length=100)]
     document: Annotated[str, Meta(max_length=32768)] | None = None
+    document_source: Annotated[str, Meta(min_length=1, max_length=1350)] | None = None
     description: Description | None = None
     target_selection: TargetSelection = "SNAPSHOT"
     job_executions_rollout_config: JobExecutionsRolloutConfig = JobExecutionsRolloutConfig()

@@ -10,13 +10,14 @@ Source: botocore ``iot-jobs-data`` 2017-09-29 and ``iot`` 2015-05-28 (URIs, memb
 """
 
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from simulator.errors import InvalidRequest, InvalidTopic, Rejection
 from simulator.jobs.messages import (
+    EMPTY_UPDATE,
     CancelJobRequest,
     CreateJobRequest,
     DataReply,
@@ -29,6 +30,7 @@ from simulator.jobs.messages import (
     UpdateReply,
 )
 from simulator.jobs.model import STATUSES, Status
+from simulator.jobs.operations import operation_of
 from simulator.jobs.service import JobsService
 from simulator.jobs.wire import Wire, decode_request
 
@@ -46,15 +48,50 @@ class Request(NamedTuple):
     body: bytes
     signing_name: str | None
     """The service in the SigV4 credential scope, None where unsigned."""
+    document: str | None = None
+    """What ``documentSource`` names, read already by whoever may read."""
 
 
 class Response(NamedTuple):
-    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``, ``hint`` to the log."""
+    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``."""
 
     status: int
     body: bytes
     error_type: str | None = None
+    operation: str = "Unknown"
+    """Which operation it answers; with ``outcome`` it is what ``/metrics`` counts."""
+    outcome: str = "accepted"
+    """Or the code of the rejection, as over MQTT."""
+    content_type: str = "application/json"
+    allow: str | None = None
+    """The methods that would have been right, where that is all that was wrong."""
     hint: str | None = None
+    """For the log of whoever runs the service."""
+
+
+UPDATED: Final = Response(200, b"{}", None, "UpdateJobExecution")
+"""The answer to nearly every request; shared, since it never changes."""
+
+
+def split_path(path: str) -> list[str]:
+    """The segments of a raw path, each decoded after the split (Rule 2)."""
+    segments = path.strip("/").split("/")
+    return [unquote(part) for part in segments] if "%" in path else segments
+
+
+def named_operation(signing_name: str | None, method: str, segments: list[str]) -> str:
+    """The operation's name, or ``Unknown``: what both planes own is data plane unless signed so."""
+    data = None if signing_name == "iot" else operation_of("iot-jobs-data", method, segments)
+    return data or operation_of("iot", method, segments) or "Unknown"
+
+
+def refusal(rejection: Rejection, operation: str = "Unknown") -> Response:
+    """A rejection as REST-JSON."""
+    name = rejection.http_error
+    body = msgspec.json.encode({"__type": name, "message": rejection.message})
+    return Response(
+        rejection.http_status, body, name, operation, rejection.code, hint=rejection.hint
+    )
 
 
 class _AddThing(msgspec.Struct, rename="camel"):
@@ -81,19 +118,31 @@ class Rest:
 
     def respond(self, request: Request, now: float) -> Response:
         """Do what a request asks; every refusal is a response too."""
+        segments = split_path(request.path)
+        if (
+            len(segments) == 4
+            and request.method == "POST"
+            and segments[2] == "jobs"
+            and segments[0] == "things"
+            and request.signing_name != "iot"
+        ):  # first: nearly all requests are updates
+            operation = "UpdateJobExecution"
+        else:
+            operation = named_operation(request.signing_name, request.method, segments)
         try:
-            members = self._dispatch(request, now)
+            if operation == "UpdateJobExecution":
+                update = decode_request(UpdateJobExecutionRequest, request.body, lenient=False)
+                reply = self.service.update_job_execution(segments[1], segments[3], update, now)
+                if reply is EMPTY_UPDATE:
+                    return UPDATED
+                members = self._reply(reply)
+            else:
+                members = self._dispatch(segments, request, now)
         except Rejection as rejection:
-            return self._refuse(rejection)
-        return Response(200, msgspec.json.encode(members))
+            return refusal(rejection, operation)
+        return Response(200, msgspec.json.encode(members), None, operation)
 
-    def _refuse(self, rejection: Rejection) -> Response:
-        name = rejection.http_error
-        body = {"__type": name, "message": rejection.message}
-        return Response(rejection.http_status, msgspec.json.encode(body), name, rejection.hint)
-
-    def _dispatch(self, request: Request, now: float) -> Members:
-        segments = [unquote(part) for part in request.path.strip("/").split("/")]
+    def _dispatch(self, segments: list[str], request: Request, now: float) -> Members:
         method = request.method
         match segments:
             case ["things", thing, "jobs", *rest] if request.signing_name != "iot":
@@ -115,9 +164,6 @@ class Rest:
     ) -> Members:
         service = self.service
         match method, rest:
-            case "POST", [job]:
-                update = decode_request(UpdateJobExecutionRequest, request.body, lenient=False)
-                return self._reply(service.update_job_execution(thing, job, update, now))
             case "PUT", ["$next"]:
                 start = decode_request(
                     StartNextPendingJobExecutionRequest, request.body, lenient=False
@@ -163,6 +209,10 @@ class Rest:
         match method, rest:
             case "PUT", []:
                 create = _body(CreateJobRequest, request.body)
+                if create.document is not None and create.document_source is not None:
+                    raise InvalidRequest("Give either document or documentSource, not both")
+                if request.document is not None:
+                    create = msgspec.structs.replace(create, document=request.document)
                 return _members(service.create_job(job, create, now))
             case "GET", []:
                 return {"job": self._stamped(_members(service.describe_job(job)))}
