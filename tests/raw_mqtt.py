@@ -11,16 +11,19 @@ from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.wire import Wire
 from simulator.mqtt import (
+    V311,
     Connack,
     Connect,
     Packet,
     PacketReader,
     Pingreq,
     Pingresp,
+    Properties,
     Puback,
     Publish,
     Suback,
     Subscribe,
+    Will,
     encode,
 )
 from simulator.serve import bind
@@ -31,14 +34,18 @@ EPOCH = 1_767_225_600
 class RawClient:
     """One connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, level: int = V311
+    ) -> None:
         self.stream = reader
         self.writer = writer
-        self.packets = PacketReader("client")
+        self.level = level
+        self.packets = PacketReader("client", level=level)
         self.inbox: list[Packet] = []
+        self.welcome = Connack()
 
     def send(self, *packets: Packet) -> None:
-        self.writer.write(b"".join(map(encode, packets)))
+        self.writer.write(b"".join(encode(packet, self.level) for packet in packets))
 
     async def receive(self) -> Packet | None:
         """The next packet, or None at the end of the stream."""
@@ -95,16 +102,28 @@ class RawService:
         self.port = port
         self._clients: list[RawClient] = []
 
-    async def open(self) -> RawClient:
+    async def open(self, level: int = V311) -> RawClient:
         """A TCP connection on which nothing was said."""
-        client = RawClient(*await asyncio.open_connection("127.0.0.1", self.port))
+        client = RawClient(*await asyncio.open_connection("127.0.0.1", self.port), level)
         self._clients.append(client)
         return client
 
-    async def connect(self, client_id: str = "raw", keep_alive: int = 60) -> RawClient:
-        client = await self.open()
-        client.send(Connect(client_id, keep_alive=keep_alive))
-        assert await client.receive() == Connack()
+    async def connect(
+        self,
+        client_id: str = "raw",
+        keep_alive: int = 60,
+        level: int = V311,
+        clean: bool = True,
+        said: Properties | None = None,
+        will: Will | None = None,
+    ) -> RawClient:
+        """A connection that was welcomed; ``welcome`` is what it was answered."""
+        client = await self.open(level)
+        client.send(Connect(client_id, clean, keep_alive, will=will, level=level, properties=said))
+        answer = await client.receive()
+        assert isinstance(answer, Connack)
+        assert answer.return_code == 0
+        client.welcome = answer
         return client
 
     def close(self) -> None:
@@ -113,11 +132,13 @@ class RawService:
 
 
 @asynccontextmanager
-async def raw_service(keep_alive: tuple[int, int] = KEEP_ALIVE) -> AsyncIterator[RawService]:
-    """A fresh service with thing ``T``."""
+async def raw_service(
+    keep_alive: tuple[int, int] = KEEP_ALIVE, **options: Any
+) -> AsyncIterator[RawService]:
+    """A fresh service with thing ``T``; ``options`` are the endpoint's."""
     host = Host(JobsService(), asyncio.get_running_loop())
     host.service.registry.create_thing("T")
-    endpoint = MqttEndpoint(host, Wire(EPOCH), keep_alive)
+    endpoint = MqttEndpoint(host, Wire(EPOCH), keep_alive, **options)
     listening = bind("127.0.0.1", 0, "--port")
     await endpoint.start(listening)
     service = RawService(endpoint, host, listening.getsockname()[1])
