@@ -19,89 +19,31 @@ from simulator.mqtt import (
     Pingreq,
     Pingresp,
     Puback,
-    Pubcomp,
     Publish,
-    Pubrec,
-    Pubrel,
     Suback,
     Subscribe,
-    Unsuback,
     Unsubscribe,
     Will,
     encode,
     encode_puback,
     encode_publish,
+    encode_publish_v5,
 )
+from simulator.mqtt.reasons import OF_CONNACK, OF_DISCONNECT
+from tests.mqtt.strategies import ids, names, payloads, streams
 
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
-names = st.text(st.sampled_from("ab/$ü "), min_size=1, max_size=20)
-filters = st.sampled_from(["a", "a/b", "+", "#", "a/+/b", "a/#", "/", "$aws/things/+/jobs/#"])
-ids = st.integers(1, 65535)
-qos = st.integers(0, 2)
-payloads = st.binary(max_size=300)
-wills = st.none() | st.builds(Will, names, payloads, qos, st.booleans())
+REASONS = OF_CONNACK | OF_DISCONNECT
 
 
-@st.composite
-def connects(draw: st.DrawFn) -> Connect:
-    clean = draw(st.booleans())
-    username = draw(st.none() | texts)
-    password = None if username is None else draw(st.none() | payloads)
-    client_id = draw(texts if clean else texts.filter(bool))
-    return Connect(client_id, clean, draw(st.integers(0, 65535)), username, password, draw(wills))
+def written(packets: list[Packet], level: int) -> bytes:
+    return b"".join(encode(packet, level) for packet in packets)
 
 
-@st.composite
-def publishes(draw: st.DrawFn) -> Publish:
-    level = draw(qos)
-    return Publish(
-        draw(names),
-        draw(payloads),
-        level,
-        draw(ids) if level else 0,
-        draw(st.booleans()),
-        draw(st.booleans()) if level else False,
-    )
-
-
-BOTH: list[st.SearchStrategy[Packet]] = [
-    publishes(),
-    st.builds(Puback, ids),
-    st.builds(Pubrec, ids),
-    st.builds(Pubrel, ids),
-    st.builds(Pubcomp, ids),
-]
-TO_SERVER = st.one_of(
-    *BOTH,
-    st.builds(Subscribe, ids, st.lists(st.tuples(filters, qos), min_size=1).map(tuple)),
-    st.builds(Unsubscribe, ids, st.lists(filters, min_size=1).map(tuple)),
-    st.just(Pingreq()),
-)
-TO_CLIENT = st.one_of(
-    *BOTH,
-    st.builds(Suback, ids, st.lists(st.sampled_from([0, 1, 2, 128]), min_size=1).map(tuple)),
-    st.builds(Unsuback, ids),
-    st.just(Pingresp()),
-)
-streams = st.one_of(
-    st.tuples(
-        st.just("server"),
-        st.tuples(connects(), st.lists(TO_SERVER)).map(lambda t: [t[0], *t[1], Disconnect()]),
-    ),
-    st.tuples(
-        st.just("client"),
-        st.tuples(
-            st.sampled_from([Connack(), Connack(5), Connack(0, True)]), st.lists(TO_CLIENT)
-        ).map(lambda t: [t[0], *t[1]]),
-    ),
-)
-
-
-@given(streams, st.lists(st.integers(1, 40)))
+@given(streams(), st.lists(st.integers(1, 40)))
 def test_packets_read_back_in_any_pieces(stream: Any, sizes: list[int]) -> None:
-    side, packets = stream
-    data = b"".join(map(encode, packets))
-    reader = PacketReader(side)
+    side, level, packets = stream
+    data = written(packets, level)
+    reader = PacketReader(side, level=level)
     read: list[Packet] = []
     for size in sizes:
         read += reader.feed(data[:size])
@@ -110,44 +52,52 @@ def test_packets_read_back_in_any_pieces(stream: Any, sizes: list[int]) -> None:
     assert read == packets
 
 
-@given(streams)
+@given(streams())
 def test_a_proper_prefix_is_incomplete(stream: Any) -> None:
-    side, packets = stream
-    last = encode(packets[-1])
+    side, level, packets = stream
+    last = encode(packets[-1], level)
     for size in range(len(last)):
-        reader = PacketReader(side)
-        head = list(reader.feed(b"".join(map(encode, packets[:-1]))))
+        reader = PacketReader(side, level=level)
+        head = list(reader.feed(written(packets[:-1], level)))
         assert head == packets[:-1]
         assert list(reader.feed(last[:size])) == []
 
 
-@given(st.sampled_from(["server", "client"]), st.binary(max_size=60), st.booleans())
+@given(
+    st.sampled_from(["server", "client"]),
+    st.sampled_from([4, 5]),
+    st.binary(max_size=60),
+    st.booleans(),
+)
 def test_random_bytes_raise_nothing_but_the_protocol_error(
-    side: Any, noise: bytes, open_: bool
+    side: Any, level: int, noise: bytes, open_: bool
 ) -> None:
-    reader = PacketReader(side)
-    greeting = encode(Connect("c") if side == "server" else Connack()) if open_ else b""
+    reader = PacketReader(side, level=level)
+    greeting = Connect("c", level=level) if side == "server" else Connack()
     fault = None
     try:
-        list(reader.feed(greeting + noise))
+        list(reader.feed((encode(greeting, level) if open_ else b"") + noise))
     except MqttError as error:
         fault = error
     if fault is not None:
+        assert fault.reason in REASONS
         with pytest.raises(MqttError) as again:
             list(reader.feed(b"\xc0\x00"))
         assert again.value is fault
 
 
-@given(streams, st.data())
+@given(streams(), st.data())
 def test_a_mutated_packet_raises_nothing_but_the_protocol_error(stream: Any, data: Any) -> None:
-    side, packets = stream
-    mutated = bytearray(b"".join(map(encode, packets)))
+    side, level, packets = stream
+    mutated = bytearray(written(packets, level))
     at = data.draw(st.integers(0, len(mutated) - 1))
     mutated[at] = data.draw(st.integers(0, 255))
+    reasons = set()
     try:
-        list(PacketReader(side).feed(bytes(mutated)))
-    except MqttError:
-        pass
+        list(PacketReader(side, level=level).feed(bytes(mutated)))
+    except MqttError as error:
+        reasons.add(error.reason)
+    assert reasons <= REASONS
 
 
 @given(names, payloads, ids)
@@ -155,6 +105,7 @@ def test_the_lean_path_writes_the_same_bytes(name: str, payload: bytes, packet_i
     for level in (0, 1):
         packet = Publish(name, payload, level, packet_id if level else 0)
         assert encode_publish(name.encode(), payload, level, packet_id) == encode(packet)
+        assert encode_publish_v5(name.encode(), payload, level, packet_id) == encode(packet, 5)
     assert encode_puback(packet_id) == encode(Puback(packet_id))
 
 
