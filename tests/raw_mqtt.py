@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, overload
 
 from simulator.endpoints.mqtt import KEEP_ALIVE, MqttEndpoint
 from simulator.host import Host
@@ -14,6 +14,7 @@ from simulator.mqtt import (
     V311,
     Connack,
     Connect,
+    Disconnect,
     Packet,
     PacketReader,
     Pingreq,
@@ -29,6 +30,7 @@ from simulator.mqtt import (
 from simulator.serve import bind
 
 EPOCH = 1_767_225_600
+JOBS = "$aws/things/T/jobs"
 
 
 class RawClient:
@@ -81,9 +83,15 @@ class RawClient:
                 return False
 
     async def subscribe(self, *filters: str, qos: int = 1) -> None:
-        self.send(Subscribe(9, tuple((name, qos) for name in filters)))
+        """Subscribe; ``qos`` may carry the options of MQTT 5."""
+        assert await self.granted(*((name, qos) for name in filters)) == (qos & 3,) * len(filters)
+
+    async def granted(self, *filters: tuple[str, int]) -> tuple[int, ...]:
+        """What a SUBSCRIBE is answered."""
+        self.send(Subscribe(9, filters))
         answer = await self.receive()
-        assert answer == Suback(9, (qos,) * len(filters))
+        assert isinstance(answer, Suback)
+        return answer.return_codes
 
     def ask(self, topic: str, members: Any) -> None:
         payload = members if isinstance(members, bytes) else json.dumps(members).encode()
@@ -126,6 +134,15 @@ class RawService:
         client.welcome = answer
         return client
 
+    async def cut(self, client: RawClient, client_id: str = "c") -> None:
+        """End a connection without a word, and wait until the service knows."""
+        client.writer.transport.abort()
+        for _ in range(1000):
+            if client_id not in self.endpoint.clients:
+                return
+            await asyncio.sleep(0.002)
+        raise AssertionError(f"the service did not notice that {client_id} is gone")
+
     def close(self) -> None:
         for client in self._clients:
             client.close()
@@ -148,3 +165,38 @@ async def raw_service(
         service.close()
         await endpoint.stop()
         host.close()
+
+
+Body = Callable[[RawService], Awaitable[None]]
+
+
+@overload
+def served(body: Body, /) -> Callable[[], None]: ...
+@overload
+def served(**options: Any) -> Callable[[Body], Callable[[], None]]: ...
+def served(body: Body | None = None, /, **options: Any) -> Any:
+    """Run a body against a fresh endpoint, and see afterwards that it still serves."""
+
+    def decorate(body: Body) -> Callable[[], None]:
+        def test() -> None:
+            async def run() -> None:
+                async with raw_service(**options) as service:
+                    await body(service)
+                    client = await service.connect("afterwards")
+                    client.ask(f"{JOBS}/get", {})
+                    assert (await client.message())[0] == f"{JOBS}/get/accepted"
+
+            asyncio.run(run())
+
+        return test
+
+    return decorate if body is None else decorate(body)
+
+
+async def closed(client: RawClient, reason: int | None = None) -> bool:
+    """Whether the connection ends, nothing but acknowledgements before; in MQTT 5 with a reason."""
+    said = None
+    while (packet := await client.receive()) is not None:
+        assert isinstance(packet, Puback | Disconnect)
+        said = packet.reason if isinstance(packet, Disconnect) else said
+    return said == reason

@@ -1,7 +1,6 @@
 """The MQTT door over real sockets: what breaks MQTT ends one connection, and no other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -19,33 +18,7 @@ from simulator.mqtt import (
     Unsubscribe,
     encode,
 )
-from tests.raw_mqtt import RawClient, RawService, raw_service
-
-JOBS = "$aws/things/T/jobs"
-
-
-def served(
-    body: Callable[[RawService], Awaitable[None]], keep_alive: tuple[int, int] = (30, 1200)
-) -> Callable[[], None]:
-    """Run a body against a fresh endpoint, and see afterwards that it still serves."""
-
-    def test() -> None:
-        async def run() -> None:
-            async with raw_service(keep_alive) as service:
-                await body(service)
-                client = await service.connect("afterwards")
-                client.ask(f"{JOBS}/get", {})
-                assert (await client.message())[0] == f"{JOBS}/get/accepted"
-
-        asyncio.run(run())
-
-    return test
-
-
-async def closed(client: RawClient) -> bool:
-    while (packet := await client.receive()) is not None:
-        assert isinstance(packet, Puback)
-    return True
+from tests.raw_mqtt import JOBS, RawService, closed, raw_service, served
 
 
 @served
@@ -213,7 +186,7 @@ async def _silent_client_is_dropped(s: RawService) -> None:
     assert await lively.silent()
 
 
-test_keep_alive = served(_silent_client_is_dropped, keep_alive=(1, 1200))
+test_keep_alive = served(keep_alive=(1, 1200))(_silent_client_is_dropped)
 
 
 @pytest.mark.parametrize(("asked", "kept"), [(0, 1200), (5, 30), (60, 60), (5000, 1200)])
