@@ -24,6 +24,8 @@ from simulator.mqtt import (
     Publish,
     Suback,
     Subscribe,
+    Unsuback,
+    Unsubscribe,
     Will,
     encode,
 )
@@ -92,6 +94,10 @@ class RawClient:
         answer = await self.receive()
         assert isinstance(answer, Suback)
         return answer.return_codes
+
+    async def unsubscribe(self, *filters: str) -> None:
+        self.send(Unsubscribe(9, filters))
+        assert isinstance(await self.receive(), Unsuback)
 
     def ask(self, topic: str, members: Any) -> None:
         payload = members if isinstance(members, bytes) else json.dumps(members).encode()

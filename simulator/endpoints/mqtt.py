@@ -155,8 +155,11 @@ class MqttEndpoint:
         if isinstance(effect, JobEnded):
             return
         topic = notice_topic(effect)
-        if self.broker.subscriptions.match(topic):
-            self.publish(topic, self.wire.notice(effect, now))
+        audience = self.broker.subscriptions.match(topic)
+        if audience:
+            message = Message(topic, self.wire.notice(effect, now), 1)
+            for subscriber, options in audience.items():
+                subscriber.take(message, options)
 
     async def _sweep(self) -> None:
         """Close connections that were silent for one and a half keep-alives; tell the time."""

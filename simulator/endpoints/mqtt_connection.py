@@ -69,6 +69,9 @@ CONNECT_WITHIN_S: Final = 30.0
 HIGH_WATER: Final = 1 << 20
 """A client that leaves this many bytes unread is cut off rather than buffered for."""
 
+MAX_REASON: Final = 120
+"""Characters of a reason string: with them a packet is no larger than every client takes."""
+
 
 class Connection(asyncio.Protocol):
     """One client."""
@@ -250,7 +253,9 @@ class Connection(asyncio.Protocol):
             return FILTER_INVALID
         if self._permission is not None and not self._permission.may("subscribe", name):
             return NOT_AUTHORIZED
-        if broker.count(session) >= MAX_SUBSCRIPTIONS and not broker.subscribed(session, name):
+        if broker.subscribed(session, name):
+            return 0
+        if broker.count(session) >= MAX_SUBSCRIPTIONS or not broker.has_place(name):
             return QUOTA_EXCEEDED
         return 0
 
@@ -281,11 +286,12 @@ class Connection(asyncio.Protocol):
     def _refuse(self, error: MqttError) -> None:
         """Say why, as far as the version can, and close."""
         level = self._reader.level
+        why = str(error)[:MAX_REASON]
         if self._session is not None:
-            self.close(error.reason, str(error))
+            self.close(error.reason, why)
             return
         if level >= V5:
-            answer = Connack(error.reason, False, Properties(reason_string=str(error)))
+            answer = Connack(error.reason, False, Properties(reason_string=why))
             self._outbox.write(encode(answer, V5))
         elif error.return_code is not None:
             self._outbox.write(encode(Connack(error.return_code)))

@@ -166,7 +166,9 @@ def may_subscribe(name: str) -> bool:
     if name.startswith(SHARE):
         _, group, *rest = name.split("/", 2)
         plain = group and "+" not in group and "#" not in group and len(group) <= MAX_SHARE_NAME
-        return bool(plain and rest and rest[0] and not rest[0].startswith("$"))
+        if not plain or not rest or not rest[0]:
+            return False
+        name = rest[0]
     return not name.startswith("$") or name.startswith("$aws/")
 
 

@@ -22,6 +22,10 @@ SESSION_EXPIRY: Final = 3600.0
 MAX_RETAINED: Final = 500_000
 """Topics with a retained message (GR:core)."""
 
+MAX_GROUPS: Final = 100
+MAX_MEMBERS: Final = 100
+"""Shared subscriptions: groups of the account, and subscribers of a group (GR:core)."""
+
 SHARE: Final = "$share/"
 QOS_ANY: Final = 2
 """A group's own options: what counts are those of the member that is served."""
@@ -160,6 +164,15 @@ class Broker:
     def subscribed(self, session: Session, name: str) -> bool:
         """Whether a client has exactly this filter."""
         return name in self.subscriptions.of(session) or name in self._shared.get(session, ())
+
+    def has_place(self, name: str) -> bool:
+        """Whether a shared subscription may have one more member; others may always."""
+        if not name.startswith(SHARE):
+            return True
+        group = self._groups.get(name)
+        if group is None:
+            return len(self._groups) < MAX_GROUPS
+        return len(group.members) < MAX_MEMBERS
 
     def subscribe(self, session: Session, name: str, options: int, now: float) -> Message | None:
         """Add or replace a subscription; returns the retained message that it is to be sent."""

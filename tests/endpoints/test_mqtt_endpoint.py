@@ -146,6 +146,49 @@ async def test_a_reply_has_the_qos_that_its_subscription_was_granted(s: RawServi
 
 
 @served
+async def test_a_topic_that_was_asked_before_is_answered_alike(s: RawService) -> None:
+    """What the endpoint remembers of a request topic changes nothing of the answers."""
+    client = await s.connect()
+    for _ in range(3):
+        client.ask(f"{JOBS}/get", {"clientToken": "t"})
+        assert await client.receive() == Puback(7)
+        assert (await client.published()).topic == f"{JOBS}/get/accepted"
+        client.ask(f"{JOBS}/get", b"[]")
+        assert (await client.message())[1]["code"] == "InvalidJson"
+        client.ask(f"{JOBS}/J/update", {"status": "IN_PROGRESS"})
+        assert (await client.message())[1]["code"] == "ResourceNotFound"
+        client.send(Publish(f"{JOBS}/get", b""))  # at QoS 0: not acknowledged
+        assert isinstance(await client.receive(), Publish)
+    await client.subscribe(f"{JOBS}/get/+", qos=0)
+    client.ask(f"{JOBS}/get", {})
+    assert (await client.published()).qos == 0
+    await client.unsubscribe(f"{JOBS}/get/+")
+    client.ask(f"{JOBS}/get", {})
+    assert (await client.published()).qos == 1
+    for n in range(200):
+        client.ask(f"$aws/things/T{n}/jobs/get", {})
+        answer = await client.published()
+        assert answer.topic == f"$aws/things/T{n}/jobs/get/accepted"
+        client.send(Puback(answer.packet_id))
+    client.send(Publish(f"{JOBS}/get", b"", 2, 5))
+    assert await client.silent()
+
+
+@served
+async def test_a_packet_id_on_its_way_is_not_used_again(s: RawService) -> None:
+    client = await s.connect("c")
+    session = s.endpoint.broker.sessions["c"]
+    for _ in range(2):
+        client.ask(f"{JOBS}/get", {})
+        assert (await client.published()).packet_id in (1, 2)
+    client.send(Puback(2))
+    assert await client.silent()
+    session.packet_id = 65_535  # once around: 1 was never acknowledged
+    client.ask(f"{JOBS}/get", {})
+    assert (await client.published()).packet_id == 2
+
+
+@served
 async def test_a_reply_goes_to_the_requesting_connection_only(s: RawService) -> None:
     asking, listening = await s.connect("asking"), await s.connect("listening")
     await listening.subscribe("$aws/things/T/jobs/#", f"{JOBS}/get/+", f"{JOBS}/+/get/rejected")

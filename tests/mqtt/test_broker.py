@@ -351,6 +351,22 @@ def test_a_group_ends_with_its_last_member() -> None:
     assert broker.subscriptions.match("a") == {}
 
 
+def test_groups_and_their_members_are_counted() -> None:
+    broker = Broker()
+    sessions = [Client(broker, f"{n}").attach() for n in range(100)]
+    assert broker.has_place("a")
+    for session in sessions:
+        assert broker.has_place("$share/g/a")
+        broker.subscribe(session, "$share/g/a", 1, 0)
+    assert not broker.has_place("$share/g/a")
+    for n in range(99):
+        assert broker.has_place(f"$share/{n}/a")
+        broker.subscribe(sessions[n], f"$share/{n}/a", 1, 0)
+    assert not broker.has_place("$share/h/a")
+    broker.unsubscribe(sessions[0], "$share/0/a")
+    assert broker.has_place("$share/h/a")
+
+
 # ------------------------------------------------------------------------------- a model
 
 events = st.lists(
