@@ -91,7 +91,8 @@ class MqttEndpoint:
         """A connection for any transport: TLS, or what a WebSocket's bytes are fed to.
 
         ``identity`` is whom the transport knows its peer to be; it is handed to ``authorize``,
-        the endpoint's own where none is given here.
+        the endpoint's own where none is given here. Where a peer is known only after a handshake,
+        make the connection then: ``transport.set_protocol`` and ``connection_made`` hand it over.
         """
         asked = authorize or self._authorize
         permission = None if asked is None else Permission(identity, asked)

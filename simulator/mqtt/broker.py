@@ -117,7 +117,8 @@ class Broker:
             heapq.heappush(self._deadlines, (session.wakes, self._count, session))
 
     def _end(self, session: Session, now: float) -> None:
-        session.ends = None
+        session.ends = session.queue = None  # a deadline may hold the session for an hour yet
+        session.unacked.clear()
         del self.sessions[session.client_id]
         self.subscriptions.drop(session)
         for name in self._shared.pop(session, {}):

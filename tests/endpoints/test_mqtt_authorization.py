@@ -171,3 +171,31 @@ def test_a_connection_runs_over_anything_that_carries_bytes() -> None:
         ]
 
     asyncio.run(run())
+
+
+def test_a_connection_can_be_made_when_its_peer_is_known() -> None:
+    """As after a TLS handshake: the transport is handed over."""
+    policy = Policy()
+
+    async def run() -> None:
+        async with raw_service() as s:
+            loop = asyncio.get_running_loop()
+
+            class Door(asyncio.Protocol):
+                def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                    peer = transport.get_extra_info("peername")
+                    connection = s.endpoint.connection(peer, policy)
+                    assert isinstance(transport, asyncio.Transport)
+                    transport.set_protocol(connection)
+                    connection.connection_made(transport)
+
+            server = await loop.create_server(Door, "127.0.0.1", 0)
+            async with server:
+                s.port = server.sockets[0].getsockname()[1]
+                client = await s.connect("c")
+                assert await client.silent()
+                peer = client.writer.get_extra_info("sockname")
+                assert policy.asked == [(peer, "connect", "c")]
+                s.close()
+
+    asyncio.run(run())
