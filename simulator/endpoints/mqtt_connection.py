@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_endpoint",
         "_intake",
+        "_leaving",
         "_loop",
         "_outbox",
         "_permission",
@@ -104,6 +105,8 @@ class Connection(asyncio.Protocol):
         self._session: Session | None = None
         self._will: Will | None = None
         self._intake: Intake | None = None
+        self._leaving: Stream | None = None
+        """What was closed, while something may still be to be sent."""
         self.client_id: str | None = None
         self.heard = loop.time()
         self.patience = CONNECT_WITHIN_S
@@ -120,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A client is gone without a word: its will is published, its session may live on."""
-        self._outbox.stream = None
+        self._outbox.stream = self._leaving = None
         self._endpoint.connections.pop(self, None)
         self._detach(self._will)
 
@@ -130,9 +133,11 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        self.heard = self._loop.time()
+        """Bytes came; after the end they are passed over."""
+        if self._outbox.stream is None:
+            return
         outbox = self._outbox
+        self.heard = self._loop.time()
         outbox.batch = []
         try:
             for packet in self._reader.feed(data):
@@ -147,8 +152,7 @@ class Connection(asyncio.Protocol):
                         outbox.pump(session)
                 else:
                     self._received(packet)
-                stream = outbox.stream
-                if stream is None or stream.is_closing():
+                if outbox.stream is None:
                     break
         except MqttError as error:
             log.info("client %s broke MQTT: %s", self.client_id, error)
@@ -308,18 +312,22 @@ class Connection(asyncio.Protocol):
             outbox.write(encode(Disconnect(reason, said), V5))
         outbox.flush()
         self._detach(self._will)
-        if outbox.stream is not None:
-            outbox.stream.close()
+        stream, outbox.stream = outbox.stream, None
+        if stream is not None:
+            self._leaving = stream
+            stream.close()
 
     def abort(self) -> None:
         """End a connection that does not take what it was sent."""
-        if self._outbox.stream is not None:
-            self._outbox.stream.abort()
+        stream, self._outbox.stream = self._outbox.stream or self._leaving, None
+        if stream is not None:
+            self._leaving = stream
+            stream.abort()
 
     @property
     def closing(self) -> bool:
         """Whether it was closed and something is still to be sent."""
-        return self._outbox.stream is not None and self._outbox.stream.is_closing()
+        return self._leaving is not None
 
     def _detach(self, will: Will | None) -> None:
         """Leave the session to its own life."""

@@ -39,9 +39,6 @@ class Stream(Protocol):
     def abort(self) -> None:
         """Close at once."""
 
-    def is_closing(self) -> bool:
-        """Whether either was called, or the peer is gone."""
-
 
 class Outbox:
     """Messages to one client (it is the session's ``receiver``) and whatever else it is sent."""
