@@ -85,7 +85,10 @@ class MqttEndpoint:
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in list(self.connections):
-            connection.close(SHUTTING_DOWN)
+            if connection.closing:
+                connection.abort()
+            else:
+                connection.close(SHUTTING_DOWN)
 
     def connection(self, identity: object = None, authorize: Authorize | None = None) -> Connection:
         """A connection for any transport: TLS, or what a WebSocket's bytes are fed to.
@@ -169,7 +172,9 @@ class MqttEndpoint:
             now = self._loop.time()
             self.broker.expire(now)
             for connection in list(self.connections):
+                if now - connection.heard <= connection.patience:
+                    continue
                 if connection.closing:
-                    connection.abort()  # it had a sweep's time to take what was left
-                elif now - connection.heard > connection.patience:
+                    connection.abort()
+                else:
                     connection.close(KEEP_ALIVE_TIMEOUT)

@@ -66,6 +66,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_WITHIN_S: Final = 30.0
+LINGER_S: Final = 1.0
+"""A client that was closed has this long to take what was left, and to close too."""
+
 HIGH_WATER: Final = 1 << 20
 """A client that leaves this many bytes unread is cut off rather than buffered for."""
 
@@ -291,20 +294,21 @@ class Connection(asyncio.Protocol):
         """Say why, as far as the version can, and close."""
         level = self._reader.level
         why = str(error)[:MAX_REASON]
-        if self._session is not None:
-            self.close(error.reason, why)
-            return
-        if level >= V5:
+        if self._session is None and level >= V5:
             answer = Connack(error.reason, False, Properties(reason_string=why))
             self._outbox.write(encode(answer, V5))
-        elif error.return_code is not None:
+        elif self._session is None and error.return_code is not None:
             self._outbox.write(encode(Connack(error.return_code)))
-        self.close()
+        self.close(error.reason, why, linger=True)
 
-    def close(self, reason: int | None = None, why: str | None = None) -> None:
+    def close(
+        self, reason: int | None = None, why: str | None = None, linger: bool = False
+    ) -> None:
         """Flush and close: from now on nothing is sent to this client or expected of it.
 
-        An MQTT 5 client is told the ``reason``.
+        An MQTT 5 client is told the ``reason``. To ``linger`` is to close our half, and to pass
+        over what is still on its way to us: a socket that is closed before all was read takes back
+        what was written to it last.
         """
         outbox = self._outbox
         if reason is not None and self._session is not None and self._reader.level >= V5:
@@ -313,8 +317,14 @@ class Connection(asyncio.Protocol):
         outbox.flush()
         self._detach(self._will)
         stream, outbox.stream = outbox.stream, None
-        if stream is not None:
-            self._leaving = stream
+        if stream is None:
+            return
+        self._leaving = stream
+        self.heard, self.patience = self._loop.time(), LINGER_S
+        can_end = getattr(stream, "can_write_eof", None)
+        if linger and can_end is not None and can_end():
+            cast("asyncio.WriteTransport", stream).write_eof()
+        else:
             stream.close()
 
     def abort(self) -> None:

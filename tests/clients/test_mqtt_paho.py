@@ -134,3 +134,11 @@ def test_who_is_taken_over_hears_why(s: RawService) -> None:
     first.paho.loop_stop()
     assert reason.value == 0x8E
     second.leave()
+
+
+@served
+def test_a_message_that_is_too_large(s: RawService) -> None:
+    client = Client(s.port, "c", MQTTProtocolVersion.MQTTv5)
+    client.paho.publish("a", bytes(2_000_000), 1)
+    assert client.ends.get(timeout=WAIT_S).value == 0x95
+    client.paho.loop_stop()

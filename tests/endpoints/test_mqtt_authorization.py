@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import pytest
 
@@ -184,8 +185,7 @@ def test_a_connection_can_be_made_when_its_peer_is_known() -> None:
                 def connection_made(self, transport: asyncio.BaseTransport) -> None:
                     peer = transport.get_extra_info("peername")
                     connection = s.endpoint.connection(peer, policy)
-                    assert isinstance(transport, asyncio.Transport)
-                    transport.set_protocol(connection)
+                    cast("asyncio.Transport", transport).set_protocol(connection)
                     connection.connection_made(transport)
 
             server = await loop.create_server(Door, "127.0.0.1", 0)

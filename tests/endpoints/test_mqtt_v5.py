@@ -377,6 +377,26 @@ async def test_a_connect_of_3_1_1_is_refused_as_far_as_it_can(s: RawService) -> 
 
 
 @served
+async def test_the_reason_arrives_though_more_was_on_its_way(s: RawService) -> None:
+    client = await s.connect("c", level=5)
+    client.writer.write(b"\x30\xff\xff\xff\x7f" + bytes(4_000_000))
+    assert await closed(client, 0x95)
+
+
+@served
+async def test_who_does_not_close_after_that_is_cut_off(s: RawService) -> None:
+    client = await s.connect("c", level=5)
+    client.writer.write(b"\x30\x00")
+    assert await closed(client, 0x81)
+    assert len(s.endpoint.connections) == 1
+    for _ in range(500):
+        if not s.endpoint.connections:
+            break
+        await asyncio.sleep(0.02)
+    assert not s.endpoint.connections
+
+
+@served
 async def test_malformed_bytes_are_told(s: RawService) -> None:
     client = await s.connect("c", level=5)
     client.writer.write(b"\x30\x00")
