@@ -1,4 +1,4 @@
-"""AWS's own device SDK for Python, its MQTT 5 client and both its jobs clients, over plain TCP."""
+"""AWS's own device SDK for Python: MQTT 5 and 3.1.1, both its jobs clients, over plain TCP."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from awscrt import mqtt5, mqtt_request_response
+from awscrt import io, mqtt, mqtt5, mqtt_request_response
 from awsiot import V2ServiceException, iotjobs
 
 from simulator.jobs.messages import CreateJobRequest
@@ -141,3 +141,51 @@ def test_who_is_taken_over_hears_why(s: RawService) -> None:
     first.stop()
     assert gone.disconnect_packet.reason_code == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER
     second.stop()
+
+
+def connection(port: int, clean: bool) -> mqtt.Connection:
+    """The SDK's client of MQTT 3.1.1."""
+    client = mqtt.Client(io.ClientBootstrap.get_or_create_static_default(), None)
+    return mqtt.Connection(
+        client=client, host_name="127.0.0.1", port=port, client_id="c", clean_session=clean
+    )
+
+
+@served
+def test_the_jobs_client_over_mqtt_3_1_1(s: RawService) -> None:
+    client = connection(s.port, clean=True)
+    assert client.connect().result(WAIT_S) == {"session_present": False}
+    jobs = iotjobs.IotJobsClient(client)
+    answers: Future[Any] = Future()
+    subscribed, _ = jobs.subscribe_to_update_job_execution_rejected(
+        iotjobs.UpdateJobExecutionSubscriptionRequest(thing_name="T", job_id="J"),
+        mqtt.QoS.AT_LEAST_ONCE,
+        answers.set_result,
+    )
+    subscribed.result(WAIT_S)
+    update = iotjobs.UpdateJobExecutionRequest(
+        thing_name="T", job_id="J", status="REMOVED", client_token="t"
+    )
+    jobs.publish_update_job_execution(update, mqtt.QoS.AT_LEAST_ONCE).result(WAIT_S)
+    answer = answers.result(WAIT_S)
+    assert (answer.code, answer.client_token) == ("InvalidStateTransition", "t")
+    client.disconnect().result(WAIT_S)
+
+
+@served
+def test_a_session_of_mqtt_3_1_1_is_resumed(s: RawService) -> None:
+    client = connection(s.port, clean=False)
+    client.connect().result(WAIT_S)
+    subscribed, _ = client.subscribe("a", mqtt.QoS.AT_LEAST_ONCE)
+    assert subscribed.result(WAIT_S)["qos"] == mqtt.QoS.AT_LEAST_ONCE
+    client.disconnect().result(WAIT_S)
+    other = Client(s.port, "other")
+    message = mqtt5.PublishPacket(topic="a", payload=b"meanwhile", qos=mqtt5.QoS.AT_LEAST_ONCE)
+    other.crt.publish(message).result(WAIT_S)
+    other.stop()
+    heard: Future[bytes] = Future()
+    client = connection(s.port, clean=False)
+    client.on_message(lambda topic, payload, **_: heard.set_result(payload))
+    assert client.connect().result(WAIT_S) == {"session_present": True}
+    assert heard.result(WAIT_S) == b"meanwhile"
+    client.disconnect().result(WAIT_S)
