@@ -107,6 +107,16 @@ class RawClient:
         self.writer.close()
 
 
+class HandClock:
+    """Stands where a loop is asked for the time: the test moves it."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def time(self) -> float:
+        return self.now
+
+
 class RawService:
     """An endpoint on a free port, and clients to it."""
 
@@ -115,6 +125,12 @@ class RawService:
         self.host = host
         self.port = port
         self._clients: list[RawClient] = []
+
+    def hand_clock(self) -> HandClock:
+        """From now on the endpoint, and connections made from now on, have the time from us."""
+        clock = HandClock(asyncio.get_running_loop().time())
+        self.endpoint._loop = clock  # type: ignore[assignment]
+        return clock
 
     async def open(self, level: int = V311) -> RawClient:
         """A TCP connection on which nothing was said."""
