@@ -11,7 +11,7 @@ from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.wire import Wire
 from simulator.mqtt import Connect, Packet, PacketReader, Properties, Publish, encode
-from tests.mqtt.strategies import connects, ids, streams, to_server
+from tests.mqtt.strategies import connects, ids, streams, to_server, unhurried
 from tests.raw_mqtt import JOBS
 
 
@@ -78,11 +78,13 @@ def run(conversations: list[tuple[int, bytes]]) -> None:
     asyncio.run(body())
 
 
+@unhurried
 @given(st.lists(talks(), min_size=1, max_size=3))
 def test_whole_packets(conversations: list[tuple[int, list[Packet]]]) -> None:
     run([(level, b"".join(encode(p, level) for p in packets)) for level, packets in conversations])
 
 
+@unhurried
 @given(streams().filter(lambda stream: stream[0] == "server"), st.data())
 def test_broken_packets(stream: Any, data: st.DataObject) -> None:
     _, level, packets = stream

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from simulator.mqtt import (
@@ -34,6 +35,9 @@ from simulator.mqtt.reasons import (
     OF_SUBACK,
     OF_UNSUBACK,
 )
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault of the packets."""
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 names = st.text(st.sampled_from("ab/$ü "), min_size=1, max_size=20)

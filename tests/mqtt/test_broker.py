@@ -21,6 +21,7 @@ from simulator.mqtt import (
     Will,
 )
 from simulator.mqtt.session import QUEUE, WINDOW
+from tests.mqtt.strategies import unhurried
 
 
 class Client:
@@ -389,6 +390,7 @@ class Modelled:
         self.expiry = 0
 
 
+@unhurried
 @given(events)
 def test_sessions_against_a_plain_model(done: list[tuple[str, str, bool, int]]) -> None:
     """Who is there and for how long; and while a session is, nothing at QoS 1 is lost to it."""

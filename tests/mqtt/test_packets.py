@@ -30,7 +30,7 @@ from simulator.mqtt import (
     encode_publish_v5,
 )
 from simulator.mqtt.reasons import OF_CONNACK, OF_DISCONNECT
-from tests.mqtt.strategies import ids, names, payloads, streams
+from tests.mqtt.strategies import ids, names, payloads, streams, unhurried
 
 REASONS = OF_CONNACK | OF_DISCONNECT
 
@@ -39,6 +39,7 @@ def written(packets: list[Packet], level: int) -> bytes:
     return b"".join(encode(packet, level) for packet in packets)
 
 
+@unhurried
 @given(streams(), st.lists(st.integers(1, 40)))
 def test_packets_read_back_in_any_pieces(stream: Any, sizes: list[int]) -> None:
     side, level, packets = stream
@@ -52,6 +53,7 @@ def test_packets_read_back_in_any_pieces(stream: Any, sizes: list[int]) -> None:
     assert read == packets
 
 
+@unhurried
 @given(streams())
 def test_a_proper_prefix_is_incomplete(stream: Any) -> None:
     side, level, packets = stream
@@ -86,6 +88,7 @@ def test_random_bytes_raise_nothing_but_the_protocol_error(
         assert again.value is fault
 
 
+@unhurried
 @given(streams(), st.data())
 def test_a_mutated_packet_raises_nothing_but_the_protocol_error(stream: Any, data: Any) -> None:
     side, level, packets = stream
