@@ -5,7 +5,7 @@ The house in reading order (a module imports only from what stands above it here
     errors.py        every exception we raise
     jobs/            the Jobs service as a pure state machine: model, messages, execution,
                      rollout, registry, ledger, data_plane, control_plane, service, wire
-    mqtt/            MQTT packets and topic filters, without IO
+    mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     clock.py         the virtual event loop
     behaviour.py     cohorts and chance: work plans, outcomes, network faults
     results.py       one flat record per exchange

@@ -21,7 +21,7 @@ import uvloop
 
 from simulator.endpoints.documents import Documents
 from simulator.endpoints.http import HttpEndpoint, Verify
-from simulator.endpoints.identity import Device, Policies
+from simulator.endpoints.identity import Action, Device, Policies
 from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.endpoints.sigv4 import Verifier
 from simulator.endpoints.tls import Identification, TlsEndpoint
@@ -262,12 +262,17 @@ def _verify(options: ServeOptions) -> Verify | None:
     return lambda signed, services: verifier.verify(signed, services, options.utc_now())
 
 
+def _may(device: object, action: Action, resource: str) -> bool:
+    assert isinstance(device, Device)
+    return device.authorize(action, resource)
+
+
 def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
     """Every door by the name of its port; those that others stand in front of come first."""
     mqtt = MqttEndpoint(host, wire)
 
     def mqtt_for(device: Device | None, trusted: bool = True) -> asyncio.Protocol:
-        return mqtt.connection(None if device is None else device.authorize)
+        return mqtt.connection() if device is None else mqtt.connection(device, _may)
 
     scraped: list[Metrics] = []
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 
 from simulator.errors import UsageError
 
-Action = Literal["connect", "publish", "subscribe"]
+Action = Literal["connect", "publish", "subscribe", "receive"]
 
 _PATTERN: Final = re.compile(r"[a-zA-Z0-9:_*?-]{1,128}")
 _RESERVED: Final = "$aws/things/"
@@ -44,7 +44,9 @@ class Device:
         return self._wild is not None and self._wild.fullmatch(thing_name) is not None
 
     def authorize(self, action: Action, resource: str) -> bool:
-        """Whether it may: connect as a client id, publish to a topic, subscribe to a filter."""
+        """Whether it may: connect as a client id, publish to or receive from a topic, subscribe to
+        a filter.
+        """
         if action == "connect":
             return bool(self._names) or self._wild is not None
         if resource.startswith("$share/"):

@@ -146,6 +146,10 @@ class WebSocket(asyncio.Transport, asyncio.Protocol):
         if self._outer is not None:
             self._outer.abort()
 
+    def can_write_eof(self) -> bool:
+        """A WebSocket says goodbye for both directions at once."""
+        return False
+
     def is_closing(self) -> bool:
         """Whether it was closed."""
         return self._outer is None or self._outer.is_closing()
