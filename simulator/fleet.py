@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from simulator.errors import JobfleetError
-from simulator.thing import Link, Thing, World
+from simulator.thing import Thing
+from simulator.world import Link, World
 
 MakeLink = Callable[[int, str, Thing], Link]
 
@@ -17,11 +18,14 @@ MakeLink = Callable[[int, str, Thing], Link]
 class Fates:
     """What the simulation knows of its things at the end: the truth that timeouts are held against.
 
-    Each maps a thing's name to the execution concerned, as (job id, execution number).
+    An execution is (job id, execution number).
     """
 
     hung: dict[str, tuple[str, int]]
-    unreported: dict[str, tuple[str, int]]
+    """A thing's name → the execution in which it hung."""
+    unreported: dict[tuple[str, str, int], float]
+    """(thing's name, *execution) → when its work was done, in seconds on the run's clock, of every
+    execution whose end was not accepted."""
 
 
 class Fleet:
@@ -71,10 +75,12 @@ class Fleet:
 
     def fates(self) -> Fates:
         """What became of the things."""
-        hung, unreported = {}, {}
+        names, hung = self.names, {}
+        unreported = {(names[i], *execution): at for i, execution, at in self._world.unreported}
         for index, thing in self.things.items():
+            current = thing.current
             if thing.hung is not None:
-                hung[self.names[index]] = thing.hung
-            elif thing.unreported is not None:
-                unreported[self.names[index]] = thing.unreported
+                hung[names[index]] = thing.hung
+            elif current is not None and current.done is not None:
+                unreported[(names[index], *current.identity)] = current.done
         return Fates(hung, unreported)

@@ -18,9 +18,10 @@ from simulator.fleet import Fates, Fleet
 from simulator.jobs.wire import Wire
 from simulator.results import Recorder
 from simulator.run import Resolved
-from simulator.thing import Link, Thing, World
+from simulator.thing import Thing
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
 from simulator.transports.mqtt import MqttLink, MqttNetwork
+from simulator.world import Link, World
 
 T = TypeVar("T")
 TransportName = Literal["mqtt", "aiomqtt"]

@@ -34,9 +34,10 @@ from simulator.report.summary import Outcome, Summary
 from simulator.results import Recorder, Records
 from simulator.scenario import Scenario, dump
 from simulator.scenario.file import Loaded
-from simulator.thing import Link, Thing, World
+from simulator.thing import Thing
 from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
+from simulator.world import Link, World
 
 DEFAULT_SEED: Final = 1
 INTERRUPTED: Final = "interrupted"
@@ -133,7 +134,9 @@ def outcome_of(job: Job) -> Outcome:
     return Outcome(
         executions={status: count for status, count in job.counts.items() if count},
         timed_out=[
-            (e.thing_name, e.execution_number) for e in job.executions if e.status == "TIMED_OUT"
+            (e.thing_name, e.execution_number, e.last_updated_at)
+            for e in job.executions
+            if e.status == "TIMED_OUT"
         ],
         in_progress=[
             (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
@@ -170,7 +173,7 @@ def summarise(
         executions=dict(outcome.executions),
         requests=report.count_requests(records, clock_s),
         conflicts=report.count_conflicts(records),
-        timeouts=report.judge_timeouts(outcome, fates),
+        timeouts=report.judge_timeouts(outcome, fates, time_scale),
         unfinished=pending,
         not_rolled_out=outcome.targets - sum(outcome.executions.values()),
         verdict=report.Verdict(passed=True, expectations=[]),

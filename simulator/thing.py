@@ -13,12 +13,11 @@ is exactly what it wanted, one version on, the first one had been applied: it go
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from simulator import results
-from simulator.behaviour import Network, NetworkChance, Outcome, WorkPlan, WorkTable
+from simulator.behaviour import Outcome, WorkPlan
 from simulator.errors import Disconnected, InternalError, NoReply, Rejection, RequestThrottled
 from simulator.errors import VersionMismatch as Mismatch
 from simulator.jobs.messages import (
@@ -33,7 +32,7 @@ from simulator.jobs.messages import (
     UpdateJobExecutionRequest,
 )
 from simulator.jobs.model import PENDING, Status
-from simulator.results import Recorder
+from simulator.world import Link, World
 
 BUSY: Final = (RequestThrottled, InternalError)
 """Rejections that AWS's own device client treats as worth another try."""
@@ -43,38 +42,6 @@ OPERATION: Final[dict[type[DataRequest], int]] = {
     DescribeJobExecutionRequest: results.DESCRIBE,
     UpdateJobExecutionRequest: results.UPDATE,
 }
-
-
-class Link(Protocol):
-    """A thing's own connection to a Jobs service, whatever it is made of."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether ``call`` can be used."""
-
-    async def connect(self) -> None:
-        """Connect and subscribe; raise Disconnected where that fails."""
-
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
-        """Ask and wait for the answer; raise Rejection, NoReply or Disconnected."""
-
-    def close(self) -> None:
-        """End the connection."""
-
-
-@dataclass(slots=True)
-class World:
-    """What all things of a run share."""
-
-    loop: asyncio.AbstractEventLoop
-    now: Callable[[], float]
-    """Seconds on the run's clock since it began: what records are stamped with. Not always the
-    loop's own time, which uvloop keeps in whole milliseconds."""
-    work: WorkTable
-    network: Network
-    chance: NetworkChance
-    recorder: Recorder
-    time_scale: float = 1.0
 
 
 @dataclass(slots=True)
@@ -91,6 +58,8 @@ class Assignment:
     """Steps done whose report was accepted."""
     stale: bool = False
     """Its version was learned by reconnecting."""
+    done: float | None = None
+    """When its work was done, on the run's clock; None while there is some left."""
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -101,7 +70,9 @@ class Assignment:
 class Thing:
     """One device of the fleet."""
 
-    __slots__ = ("_ordinal", "_task", "_wanted", "_world", "current", "hung", "index", "link")
+    __slots__ = (
+        "_ordinal", "_setbacks", "_task", "_wanted", "_world", "current", "hung", "index", "link",
+    )  # fmt: skip
 
     def __init__(self, index: int, world: World) -> None:
         self.index = index
@@ -112,6 +83,8 @@ class Thing:
         self._world = world
         self._task: asyncio.Task[None] | None = None
         self._wanted = False
+        self._setbacks = 0
+        """Connections lost or refused since the last reply."""
         self._ordinal = 0
 
     # ----------------------------------------------------------------------- from outside
@@ -120,13 +93,6 @@ class Thing:
     def active(self) -> bool:
         """Whether it is doing something."""
         return self._task is not None
-
-    @property
-    def unreported(self) -> tuple[str, int] | None:
-        """The execution whose work is done but whose end was not yet accepted."""
-        current = self.current
-        done = current is not None and current.worked >= current.plan.steps
-        return current.identity if current is not None and done else None
 
     def start(self) -> None:
         """Begin: connect and ask for work."""
@@ -147,6 +113,7 @@ class Thing:
 
     def disconnected(self) -> None:
         """The connection ended: come back, unless a request in flight will notice anyway."""
+        self._setbacks += 1
         self._wanted = True
         self._wake()
 
@@ -188,17 +155,17 @@ class Thing:
                 self._wanted = True
 
     async def _connect(self) -> None:
-        """Connect, trying again with jittered backoff."""
+        """Connect, with jittered backoff after every setback: a lost connection is one, too."""
         world = self._world
-        tries = 0
         while True:
+            if self._setbacks:
+                await self._back_off(self._setbacks - 1)
             due = world.now()
             try:
                 await self.link.connect()
             except Disconnected:
                 self._record(results.CONNECT, results.DISCONNECTED, 0, due, due)
-                await self._back_off(tries)
-                tries += 1
+                self._setbacks += 1
             else:
                 self._record(results.CONNECT, results.ACCEPTED, 0, due, due)
                 return
@@ -233,8 +200,8 @@ class Thing:
         """Do the next step and report it; the last report ends the assignment."""
         plan = current.plan
         if plan.outcome == Outcome.REJECT:
-            await self._report(current, "REJECTED", {"reason": "rejected by the device"})
-            self.current = None
+            current.done = self._world.now()
+            await self._finish(current, "REJECTED", {"reason": "rejected by the device"})
             return
         due = None
         if current.worked == current.reported and current.worked < plan.steps:
@@ -244,10 +211,28 @@ class Thing:
             due = await self._step(plan.step_s)
             current.worked += 1
         status, details = _news(current)
+        if status != "IN_PROGRESS":
+            if current.done is None:
+                current.done = self._world.now()
+            await self._finish(current, status, details, due)
+            return
         ours = await self._report(current, status, details, due)
         current.reported = current.worked
-        if status != "IN_PROGRESS" or not ours:
+        if not ours:
             self.current = None
+
+    async def _finish(
+        self,
+        current: Assignment,
+        status: Status,
+        details: dict[str, str] | None,
+        due: float | None = None,
+    ) -> None:
+        """Report the end; whether it was taken or came too late, the assignment is over."""
+        if not await self._report(current, status, details, due):
+            assert current.done is not None  # set before its end is reported
+            self._world.unreported.append((self.index, current.identity, current.done))
+        self.current = None
 
     async def _step(self, step_s: float) -> float | None:
         """One step's work; return when its report is due, None where the work takes no time."""
@@ -336,7 +321,9 @@ class Thing:
         sent = self._world.now()
         outcome, cause = results.ACCEPTED, 0
         try:
-            return await self.link.call(job_id if current is None else current.job_id, request)
+            reply = await self.link.call(job_id if current is None else current.job_id, request)
+            self._setbacks = 0
+            return reply
         except NoReply:
             outcome = results.NO_REPLY
             raise
@@ -346,7 +333,8 @@ class Thing:
         except Rejection as rejection:
             outcome = results.REJECTED[rejection.code]
             if current is not None and isinstance(rejection, Mismatch):
-                cause = _cause(current, rejection, unsure)
+                assert isinstance(request, UpdateJobExecutionRequest)  # nothing else has a version
+                cause = _cause(current, rejection, request.status if unsure else None)
             raise
         except BaseException:  # the run ends: this exchange never came to an end
             outcome = -1
@@ -383,12 +371,15 @@ def _news(current: Assignment) -> tuple[Status, dict[str, str] | None]:
     return ("SUCCEEDED" if current.worked >= plan.steps else "IN_PROGRESS"), None
 
 
-def _cause(current: Assignment, mismatch: Mismatch, unsure: bool) -> int:
-    """Why the stored version is not the expected one, as the thing can know it."""
+def _cause(current: Assignment, mismatch: Mismatch, unanswered: Status | None) -> int:
+    """Why the stored version is not the expected one, as the thing can know it.
+
+    ``unanswered`` is the status that it sent before and got no reply to.
+    """
     state = mismatch.execution_state
     if not isinstance(state, JobExecutionState):
         return results.UNKNOWN
-    if unsure and state.version_number == current.version + 1:
+    if state.status == unanswered and state.version_number == current.version + 1:
         return results.LOST_REPLY
     if state.status not in PENDING:
         return results.SERVICE

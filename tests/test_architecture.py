@@ -29,6 +29,7 @@ FLOORS = [
     ["endpoints.mqtt_outbox"],
     ["endpoints.mqtt_intake"],
     ["endpoints.mqtt_connection"],
+    ["world"],
     ["thing", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
     ["fleet", "scenario", "owner", "transports.lossy", "transports.memory", "transports.mqtt",
      "transports.aiomqtt"],

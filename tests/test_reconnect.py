@@ -14,8 +14,9 @@ from simulator.results import Recorder
 from simulator.run import Resolved, create_job_request, register
 from simulator.scenario import loads
 from simulator.serve import bind
-from simulator.thing import Link, Thing
+from simulator.thing import Thing
 from simulator.transports.mqtt import MqttLink, MqttNetwork
+from simulator.world import Link
 
 SCENARIO = """\
 fleet:

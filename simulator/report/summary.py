@@ -96,9 +96,10 @@ class Outcome:
 
     executions: Mapping[str, int]
     """Executions by status, those that are not zero."""
-    timed_out: Iterable[tuple[str, int]]
-    """(thing name, execution number) of every execution that timed out."""
+    timed_out: Iterable[tuple[str, int, float]]
+    """(thing name, execution number, scenario seconds) of every execution that timed out."""
     in_progress: Iterable[tuple[str, int]]
+    """(thing name, execution number) of every execution that is in progress still."""
     job_id: str
     targets: int
 
@@ -160,16 +161,17 @@ def schedule_slip(records: Records) -> float:
     return max(0.0, float(np.percentile(scheduled, 99))) if len(scheduled) else 0.0
 
 
-def judge_timeouts(outcome: Outcome, fates: Fates) -> Timeouts:
+def judge_timeouts(outcome: Outcome, fates: Fates, time_scale: float = 1.0) -> Timeouts:
     """Hold what timed out against what the things really did."""
     true = false = unreported = 0
-    for name, number in outcome.timed_out:
+    for name, number, at in outcome.timed_out:
         execution = (outcome.job_id, number)
         if fates.hung.get(name) == execution:
             true += 1
         else:
             false += 1
-            unreported += fates.unreported.get(name) == execution
+            done = fates.unreported.get((name, *execution))
+            unreported += done is not None and done * time_scale <= at
     missed = sum(
         fates.hung.get(name) == (outcome.job_id, number) for name, number in outcome.in_progress
     )

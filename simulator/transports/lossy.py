@@ -11,7 +11,7 @@ import asyncio
 from simulator.behaviour import Loss, NetworkChance
 from simulator.errors import NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest
-from simulator.thing import Link
+from simulator.world import Link
 
 
 class LossyLink:
