@@ -15,6 +15,7 @@ The house in reading order (a module imports only from what stands above it here
     sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
     endpoints/       the service's side of the network
+    world.py         what surrounds a thing
     thing.py         one virtual thing
     fleet.py         a population of them
     scenario/        the YAML file
@@ -23,7 +24,8 @@ The house in reading order (a module imports only from what stands above it here
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
-    locust_bridge.py Locust measures a live run
+    live_run.py      one live run from its beginning to its summary
+    locust_bridge.py Locust measures it
     aws_cli/         the AWS CLI's iot-jobs-data commands
     cli/             the command line
 """

@@ -21,7 +21,7 @@ class EmbeddedService:
         Raises:
             TargetError: it did not come up.
         """
-        command = [sys.executable, "-m", "simulator.cli", "serve", "--mqtt-port", "0"]
+        command = [sys.executable, "-P", "-m", "simulator.cli", "serve", "--mqtt-port", "0"]
         command += ["--http-port", "0", "--time-scale", str(time_scale), "--json", "--with-parent"]
         self.process = subprocess.Popen(
             [*command, "--scenario", str(scenario)],

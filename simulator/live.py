@@ -157,15 +157,20 @@ class LiveFleet:
         self._fleet: Fleet
         self._world: World
         self._network: MqttNetwork | AiomqttNetwork
+        self._start = 0.0
         thread.wait(self._build(), within=30)
+
+    def begin(self) -> None:
+        """Let the run's clock start now."""
+        self._start = time.perf_counter()
 
     def start(self, index: int) -> None:
         """Bring a thing to life."""
         self._thread.post(self._fleet.start, index)
 
     def now(self) -> float:
-        """Wall seconds since the fleet was built."""
-        return self._world.now()
+        """Wall seconds since the run began."""
+        return time.perf_counter() - self._start
 
     @property
     def names(self) -> list[str]:
@@ -193,9 +198,9 @@ class LiveFleet:
     async def _build(self) -> None:
         resolved, loop = self._resolved, asyncio.get_running_loop()
         scenario = resolved.scenario
-        began = time.perf_counter()
+        clock = time.perf_counter
         self._world = world = resolved.world(
-            loop, lambda: time.perf_counter() - began, self.recorder, scenario.load.time_scale
+            loop, lambda: clock() - self._start, self.recorder, scenario.load.time_scale
         )
         wire = Wire(scenario.epoch_s)
         kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
@@ -218,17 +223,26 @@ class LiveFleet:
         return fates
 
 
-def check_scale(time_scale: float, foreign: bool) -> None:
-    """A foreign target's timers cannot be scaled.
+def check_target(
+    target: str | None, control: str | None, time_scale: float
+) -> tuple[tuple[str, int], tuple[str, int]] | None:
+    """MQTT and HTTP address of a foreign target; None where the service is to be embedded.
 
     Raises:
-        UsageError: they would have to be.
+        UsageError: half of it is missing, or its timers would have to be scaled.
     """
-    if foreign and time_scale != 1:
+    if target is None:
+        if control is not None:
+            raise UsageError("--control needs --target mqtt://HOST:PORT, too")
+        return None
+    if time_scale != 1:
         raise UsageError(
             f"load.time_scale is {time_scale:g}: the timers of a target that is not embedded "
             "run in real time; set it to 1, or leave out --target"
         )
+    if control is None:
+        raise UsageError("--target needs --control http://HOST:PORT to create the job at")
+    return parse_target(target), parse_target(control)
 
 
 def parse_target(text: str) -> tuple[str, int]:

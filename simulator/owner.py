@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from simulator.errors import TargetError
+from simulator.errors import TargetError, UsageError
 
 TIMEOUT_S: Final = 10.0
 
@@ -30,40 +30,66 @@ class Owner:
 
     def __init__(self, host: str, port: int) -> None:
         self._where = f"{host}:{port}"
+        self._created_at = 0.0
         self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
 
     def group_arn(self, group: str, thing: str) -> str:
         """The ARN of a group, by the ARN of a thing that is (or becomes) registered."""
-        arn = str(self._call("POST", f"/things/{quote(thing)}", {})["thingArn"])
+        arn = self._call("POST", f"/things/{quote(thing)}", {}).get("thingArn")
+        if not isinstance(arn, str):
+            raise self._odd("CreateThing")
         return f"{arn.rpartition(':')[0]}:thinggroup/{group}"
 
     def register(self, group: str, things: list[str]) -> None:
-        """Make the things and their group where they are not there yet."""
-        self._call("POST", f"/thing-groups/{quote(group)}", {}, allow=(409,))
+        """Make the group, and the things where they are not there yet.
+
+        Raises:
+            UsageError: the group exists: it has the things of an earlier run.
+        """
+        if self._call("POST", f"/thing-groups/{quote(group)}", {}, allow=(409,)) is None:
+            raise UsageError(
+                f"{self._where} has a thing group {group} already, so a run of this job was there "
+                "before; give the scenario another job.jobId"
+            )
         for name in things:
             self._call("POST", f"/things/{quote(name)}", {})
             member = {"thingGroupName": group, "thingName": name}
             self._call("PUT", "/thing-groups/addThingToThingGroup", member)
 
     def create_job(self, job_id: str, request: dict[str, Any]) -> None:
-        """CreateJob."""
-        self._call("PUT", f"/jobs/{quote(job_id)}", request)
+        """CreateJob.
+
+        Raises:
+            UsageError: the target has a job of that id.
+        """
+        if self._call("PUT", f"/jobs/{quote(job_id)}", request, allow=(409,)) is None:
+            raise UsageError(
+                f"{self._where} has a job {job_id} already; give the scenario another job.jobId"
+            )
 
     def describe_job(self, job_id: str) -> tuple[str, dict[str, int]]:
         """A job's status, and its executions by status (those that are not zero)."""
-        job = self._call("GET", f"/jobs/{quote(job_id)}")["job"]
-        details = job.get("jobProcessDetails", {})
-        counts = {status: details.get(name, 0) for name, status in COUNTERS.items()}
-        return job["status"], {status: count for status, count in counts.items() if count}
+        try:
+            job = self._call("GET", f"/jobs/{quote(job_id)}")["job"]
+            details = job.get("jobProcessDetails", {})
+            counts = {status: int(details.get(name, 0)) for name, status in COUNTERS.items()}
+            self._created_at = float(job["createdAt"])
+            return str(job["status"]), {status: n for status, n in counts.items() if n}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise self._odd("DescribeJob") from None
 
-    def executions(self, job_id: str, status: str) -> Iterator[tuple[str, int]]:
-        """(thing name, execution number) of every execution in a status."""
+    def executions(self, job_id: str, status: str) -> Iterator[tuple[str, int, float]]:
+        """(thing name, execution number, last updated) of every execution in a status.
+
+        The time is in scenario seconds since the job was created, which ``describe_job`` asks.
+        """
         query = {"status": status, "maxResults": "250"}
         while True:
             page = self._call("GET", f"/jobs/{quote(job_id)}/things?{urlencode(query)}")
             for row in page["executionSummaries"]:
-                number = row["jobExecutionSummary"]["executionNumber"]
-                yield row["thingArn"].rpartition("/")[2], number
+                execution = row["jobExecutionSummary"]
+                at = execution["lastUpdatedAt"] - self._created_at
+                yield row["thingArn"].rpartition("/")[2], execution["executionNumber"], at
             if "nextToken" not in page:
                 return
             query["nextToken"] = page["nextToken"]
@@ -78,8 +104,12 @@ class Owner:
         path: str,
         body: dict[str, Any] | None = None,
         allow: tuple[int, ...] = (),
-    ) -> dict[str, Any]:
-        """One request; raise TargetError where it does not succeed."""
+    ) -> Any:
+        """One request; None where its status is among ``allow``.
+
+        Raises:
+            TargetError: it does not succeed.
+        """
         data = None if body is None else json.dumps(body).encode()
         try:
             self._connection.request(
@@ -92,10 +122,16 @@ class Owner:
             self._connection.close()  # the next request opens a new one
             what = type(error).__name__ if not str(error) else str(error)
             raise TargetError(f"the service at {self._where} cannot be reached: {what}") from None
-        if response.status >= 400 and response.status not in allow:
+        if response.status in allow:
+            return None
+        if not isinstance(members, dict):
+            raise self._odd(f"{method} {path}")
+        if response.status >= 400:
             message = members.get("message", answer[:200])
             raise TargetError(
                 f"{method} {path} was refused by {self._where}: {response.status} {message}"
             )
-        assert isinstance(members, dict)
         return members
+
+    def _odd(self, what: str) -> TargetError:
+        return TargetError(f"what {self._where} answers to {what} is no answer of AWS IoT's")

@@ -41,8 +41,6 @@ from simulator.world import Link, World
 
 DEFAULT_SEED: Final = 1
 INTERRUPTED: Final = "interrupted"
-GROUP: Final = "jobfleet"
-"""The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one."""
 
 SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
@@ -115,13 +113,22 @@ class Finished:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def register(registry: Registry, names: list[str]) -> str:
+def group_of(job_id: str) -> str:
+    """The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one.
+
+    One per job, so that nothing of another run is in it.
+    """
+    return f"jobfleet-{job_id}"
+
+
+def register(registry: Registry, job_id: str, names: list[str]) -> str:
     """Make the fleet's things and their group; return the group's ARN."""
-    registry.create_thing_group(GROUP)
+    group = group_of(job_id)
+    registry.create_thing_group(group)
     for name in names:
         registry.create_thing(name)
-        registry.add_thing_to_thing_group(name, GROUP)
-    return registry.group_arn(GROUP)
+        registry.add_thing_to_thing_group(name, group)
+    return registry.group_arn(group)
 
 
 def create_job_request(scenario: Scenario, target_arn: str) -> CreateJobRequest:
@@ -225,7 +232,7 @@ class Rehearsal:
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
         host.listeners.append(self._heard)
-        request = create_job_request(scenario, register(service.registry, names))
+        request = create_job_request(scenario, register(service.registry, scenario.job_id, names))
         service.create_job(scenario.job_id, request, host.now())
         host.publish()
         starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))

@@ -205,8 +205,9 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     service = JobsService(dialect=options.dialect)
     epoch = options.epoch
     if options.scenario is not None:
-        register(service.registry, options.scenario.work().names())
-        epoch = options.scenario.scenario.epoch_s if epoch is None else epoch
+        scenario = options.scenario.scenario
+        register(service.registry, scenario.job_id, options.scenario.work().names())
+        epoch = scenario.epoch_s if epoch is None else epoch
     if options.sample:
         create_sample(service)
     host = Host(service, asyncio.get_running_loop(), options.time_scale)

@@ -37,6 +37,7 @@ FLOORS = [
     ["report.text", "run"],
     ["serve", "live"],
     ["embedded"],
+    ["live_run"],
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
     ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],

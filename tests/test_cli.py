@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import resource
 import shutil
 import signal
@@ -413,7 +412,7 @@ def test_a_target_that_refuses_is_exit_code_3(tmp_path: Path) -> None:
         "--target", "mqtt://127.0.0.1:1", "--control", "http://127.0.0.1:1",
     )  # fmt: skip
     assert done.returncode == 3, done.stdout + done.stderr
-    assert re.search(r"Error: the service at 127\.0\.0\.1:1 cannot be reached", done.stderr)
+    assert "Error: no thing could connect to mqtt://127.0.0.1:1: " in done.stderr
     assert time.perf_counter() - began < 60
 
 

@@ -55,7 +55,7 @@ def test_things_reconnect_and_resume_where_they_were() -> None:
             return MqttLink(network, name, thing)
 
         fleet = Fleet(world.work.names(), world, make_link)
-        target = register(host.service.registry, fleet.names)
+        target = register(host.service.registry, scenario.job_id, fleet.names)
         host.service.create_job(scenario.job_id, create_job_request(scenario, target), host.now())
         host.publish()
         job = host.service.job(scenario.job_id)

@@ -133,6 +133,10 @@ def main() -> None:
     except JobfleetError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(exit_code(error))
+    except OSError as error:  # a full disk under stdout, say
+        typer.echo(f"Error: {error}", err=True)
+        sys.stdout = None  # what it holds cannot be written
+        sys.exit(1)
 
 
 def _command_first(argv: list[str]) -> list[str]:

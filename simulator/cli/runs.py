@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -12,6 +13,8 @@ from simulator.errors import ScenarioError, UsageError
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory, utc_now
 from simulator.scenario import json_schema, load
+
+INTERRUPTED_CODE: Final = 130
 
 
 def rehearse(
@@ -23,7 +26,8 @@ def rehearse(
     started = utc_now()
     interactive = sys.stderr.isatty() and not quiet
     rehearsal = Rehearsal(resolved, _say if interactive else None)
-    signal.signal(signal.SIGINT, lambda *_: rehearsal.interrupt())
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: rehearsal.interrupt())
     finished = rehearsal.run()
     if interactive:
         typer.echo("\r\033[K", err=True, nl=False)
@@ -34,7 +38,7 @@ def rehearse(
         typer.echo(render(finished.summary, finished.wall_s))
     typer.echo(f"Run directory: {directory.path}")
     if finished.summary.ended == INTERRUPTED:
-        return 130
+        return INTERRUPTED_CODE
     return 0 if finished.summary.verdict.passed else 1
 
 
@@ -50,19 +54,15 @@ def live(
     """Run live in a fresh Locust process; return its exit code."""
     if transport not in ("mqtt", "aiomqtt"):
         raise UsageError(f"--transport {transport}: allowed are mqtt and aiomqtt")
+    from simulator.live import check_target  # loads the transports
+
     resolved = _resolve(scenario, seed, things)
+    check_target(target, control, resolved.scenario.load.time_scale)
     directory = RunDirectory(out, resolved.name).path
     bridge = Path(__file__).parents[1] / "locust_bridge.py"
-    command = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(bridge),
-        "--headless",
-        "--only-summary",
-        "--brief",
-    ]
+    # -P: what lies in the working directory is no module of ours.
+    command = [sys.executable, "-P", "-m", "locust", "-f", str(bridge)]
+    command += ["--headless", "--only-summary", "--brief"]
     command += ["--scenario", str(scenario), "--seed", str(resolved.seed)]
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
@@ -71,11 +71,29 @@ def live(
         command += ["--target", target]
     if control is not None:
         command += ["--control", control]
+    signalled = False
+    process: subprocess.Popen[bytes] | None = None
+
+    def stop(*_: object) -> None:
+        """Hand the first signal on; the run then drains and writes, however many follow."""
+        nonlocal signalled
+        if process is not None and not signalled:
+            # Before the run has begun, Locust's own modules are still being imported.
+            begun = (directory / "scenario.yaml").exists()
+            process.send_signal(signal.SIGINT if begun else signal.SIGKILL)
+        signalled = True
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, stop)
     # A session of its own: a Ctrl-C reaches it once, through us, and not also from the terminal.
     process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda number, _frame: process.send_signal(number))
-    return process.wait()
+    if signalled:
+        process.kill()
+    code = process.wait()
+    if signalled and not (directory / "summary.json").exists():
+        typer.echo("Interrupted before anything was measured.", err=True)
+        return INTERRUPTED_CODE
+    return code
 
 
 def check(scenarios: list[Path]) -> int:

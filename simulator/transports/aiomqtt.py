@@ -46,8 +46,7 @@ class AiomqttLink:
         self._thing = thing
         self._client: aiomqtt.Client | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._waiting: dict[str | None, asyncio.Future[DataReply]] = {}
-        self._topics: dict[tuple[str | None, type[DataRequest]], str] = {}
+        self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], asyncio.Timeout]] = {}
         self.connected = False
 
     async def connect(self) -> None:
@@ -60,7 +59,8 @@ class AiomqttLink:
             reader.add_done_callback(network.readers.pop)
             self._reader = reader
             await ready
-        self.connected = True
+        if not self.connected:  # lost again while we waited for our turn
+            raise Disconnected("the connection was closed")
 
     async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
         """Publish a request and wait for its reply."""
@@ -69,17 +69,23 @@ class AiomqttLink:
             raise Disconnected("not connected")
         topic = request_topic(self._name, job_id, type(request))
         future: asyncio.Future[DataReply] = asyncio.get_running_loop().create_future()
-        self._waiting[request.client_token] = future
         try:
-            async with asyncio.timeout(self._network.reply_timeout):
+            async with asyncio.timeout(self._network.reply_timeout) as within:
+                self._waiting[request.client_token] = (future, within)
                 await client.publish(topic, encode_request(request), qos=1)
                 return await future
         except TimeoutError:
+            if self._client is not client:
+                raise Disconnected("the connection was lost") from None
             raise NoReply("no reply in time") from None
         except aiomqtt.MqttError as error:
+            del self._waiting[request.client_token]
+            self._lost(client)  # its reader may not have had its turn yet
             raise Disconnected(str(error)) from None
         finally:
             self._waiting.pop(request.client_token, None)
+            if future.done() and not future.cancelled():
+                future.exception()  # a rejection may have come while its PUBACK was waited for
 
     def close(self) -> None:
         """End the connection."""
@@ -100,7 +106,7 @@ class AiomqttLink:
         try:
             async with client:
                 await client.subscribe([(name, 1) for name in reply_filters(self._name)])
-                self._client = client
+                self._client, self.connected = client, True
                 ready.set_result(None)
                 async for message in client.messages:
                     payload = message.payload
@@ -109,13 +115,17 @@ class AiomqttLink:
             if not ready.done():
                 ready.set_exception(Disconnected(f"cannot connect to {host}:{port}: {error}"))
         finally:
-            self._gone()
+            self._lost(client)
 
-    def _gone(self) -> None:
+    def _lost(self, client: aiomqtt.Client) -> None:
+        """The connection ended; whoever notices first says so."""
+        if self._client is not client:
+            return
         was_connected, self.connected, self._client = self.connected, False, None
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(Disconnected("the connection was lost"))
+        now = asyncio.get_running_loop().time()
+        for _, within in self._waiting.values():
+            if not within.expired():
+                within.reschedule(now)  # it waits for a PUBACK or a reply that will not come
         if was_connected:
             self._thing.disconnected()
 
@@ -125,14 +135,14 @@ class AiomqttLink:
             if topic.endswith("/accepted"):
                 kind = parse_topic(topic.removesuffix("/accepted"))[2]
                 token, reply = wire.decode_accepted(kind, self._name, payload)
-                future = self._waiting.get(token)
-                if future is not None and not future.done():
-                    future.set_result(reply)
+                waiting = self._waiting.get(token)
+                if waiting is not None and not waiting[0].done():
+                    waiting[0].set_result(reply)
             elif topic.endswith("/rejected"):
                 rejection = wire.decode_rejected(payload)
-                future = self._waiting.get(rejection.client_token)
-                if future is not None and not future.done():
-                    future.set_exception(rejection)
+                waiting = self._waiting.get(rejection.client_token)
+                if waiting is not None and not waiting[0].done():
+                    waiting[0].set_exception(rejection)
             elif topic.endswith("/jobs/notify-next"):
                 self._thing.notified(wire.decode_notify_next(self._name, payload))
         except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):

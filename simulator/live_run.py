@@ -1,0 +1,345 @@
+"""One live run in a Locust process: from the job's creation to the summary, in greenlets.
+
+Rule 1: the run ends once: by the job's end, its deadline, a loss, or a signal. Whatever ends it
+        first is what it ended by; whoever asks later waits for the same end.
+Rule 2: it never ends in silence: a fault in here is an end, too.
+Rule 3: nothing is said to a target before it has answered, and no run directory is made before
+        everything that can be checked was checked.
+"""
+
+import logging
+import socket
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+from gevent import monkey
+
+from simulator import results
+from simulator.embedded import EmbeddedService
+from simulator.errors import JobfleetError, TargetError, UsageError
+from simulator.fleet import Fates
+from simulator.live import LiveFleet, LoopThread, check_target, unreachable
+from simulator.open_files import make_room
+from simulator.owner import Owner
+from simulator.report import summary as report
+from simulator.report.summary import Outcome
+from simulator.report.text import render
+from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
+from simulator.run import utc_now as now_in_utc
+from simulator.scenario import dump, load
+
+log = logging.getLogger(__name__)
+
+DRAIN_S: Final = 0.1
+WATCH_S: Final = 0.5
+LOST_AFTER_S: Final = 10.0
+"""A service that does not answer for so long is lost."""
+
+CONNECT_WITHIN_S: Final = 20.0
+"""If not one thing has connected by then, the target cannot be reached."""
+
+EXIT_FAILED, EXIT_USAGE, EXIT_TARGET, EXIT_SLIP, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
+FAULT: Final = "a fault in jobfleet"
+OUT_OF_TIME: Final = "run time reached"
+"""Locust's own ``-t``."""
+
+
+class LiveRun:
+    """One run from ``test_start`` to its summary. ``environment`` is Locust's."""
+
+    def __init__(self, environment: Any, things: int) -> None:
+        """Read the scenario, start or find the service, create the job.
+
+        Raises:
+            JobfleetError: any of it is not possible.
+        """
+        options: Any = environment.parsed_options
+        self.environment = environment
+        self.resolved = Resolved.of(load(Path(options.scenario)), options.seed, things)
+        scenario = self.resolved.scenario
+        target = check_target(options.target, options.control, scenario.load.time_scale)
+        make_room(scenario.things)  # before the service starts, which inherits it
+        if target is not None:
+            _knock(target[0])
+        self.started: datetime = now_in_utc()
+        self._began = time.perf_counter()
+        self._last_heard = self._began
+        out = Path(options.out) if options.out else None
+        self.directory = RunDirectory(out, self.resolved.name)
+        self.ended = ""
+        self.exit_code = 0
+        self.finished: Finished | None = None
+        self._finishing = self._over = False
+        self._told = False
+        self.service: EmbeddedService | None = None
+        self.counts: dict[str, int] = {}
+        self.next_index = 0
+        self._shown = (0.0, 0)
+        """When the last progress line was printed, and requests until then."""
+        self.met = False
+        """Whether any thing was ever answered."""
+        self.transport = options.transport
+        self._run_time_s: float | None = options.run_time
+        (self.directory.path / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
+        self.address, control = target or self._embed()
+        self.owner = Owner(*control)
+        start_thread = monkey.get_original("_thread", "start_new_thread")
+        self.thread = LoopThread(start_thread, gevent.sleep, self.transport)
+        try:
+            self.fleet = LiveFleet(self.resolved, self.thread, self.address, self.transport)
+            self._create_job()
+        except BaseException:
+            self.thread.stop()
+            self._stop_service()
+            raise
+        self.fleet.begin()
+        self._greenlets = [gevent.spawn(self._drain), gevent.spawn(self._watch)]
+
+    def _embed(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """MQTT and HTTP address of a service started here, the fleet registered."""
+        scale = self.resolved.scenario.load.time_scale
+        self.service = EmbeddedService(self.directory.path / "scenario.yaml", scale)
+        where = self.service.addresses
+        return (where.host, where.mqtt), (where.host, where.http)
+
+    def _create_job(self) -> None:
+        scenario, names = self.resolved.scenario, self.fleet.names
+        group = group_of(scenario.job_id)
+        if self.service is None:
+            self.owner.register(group, names)
+        target = self.owner.group_arn(group, names[0])
+        self.owner.create_job(scenario.job_id, scenario.create_job_request(target))
+
+    def begin_next(self) -> None:
+        """The next thing may begin: a Locust user was spawned."""
+        index, self.next_index = self.next_index, self.next_index + 1
+        if index < self.resolved.scenario.things and not (self.ended or self.thread.ended):
+            self.fleet.start(index)
+
+    # ----------------------------------------------------------------------- while it runs
+
+    def _drain(self) -> None:
+        """Hand fresh records to Locust."""
+        while True:
+            gevent.sleep(DRAIN_S)
+            self._fire()
+
+    def _fire(self) -> None:
+        fire = self.environment.events.request.fire
+        names, outcomes = results.OPERATIONS, results.OUTCOMES
+        for _, operation, outcome, _, _, _, sent, done in self.fleet.recorder.drain():
+            self.met = self.met or not outcome
+            fire(
+                request_type="MQTT",
+                name=names[operation],
+                response_time=(done - sent) * 1000,
+                response_length=0,
+                exception=outcomes[outcome] if outcome else None,
+                context={},
+            )
+
+    def _watch(self) -> None:
+        """Look at the job; end the run when it ends, at its deadline, or when all is lost."""
+        said = 0.0
+        while not self.ended:
+            gevent.sleep(WATCH_S)
+            try:
+                self._judge(self._look())
+            except Exception as error:
+                log.error(FAULT, exc_info=error)
+                self.end(FAULT, EXIT_FAILED)
+            now = self.fleet.now()
+            if now - said >= 1 or self.ended:
+                said = now
+                self._progress(now)
+
+    def _judge(self, status: str | None) -> None:
+        """Is it time to end?"""
+        load, now = self.resolved.scenario.load, self.fleet.now()
+        until = now * load.time_scale >= load.until
+        if self.thread.failures:
+            log.error(FAULT, exc_info=self.thread.failures[0])
+            self.end(FAULT, EXIT_FAILED)
+        elif status not in (None, "IN_PROGRESS", "SCHEDULED"):
+            self.end(f"job {str(status).lower()}")
+        elif self._lost():
+            self.end("service lost", EXIT_TARGET)
+        elif not self.met and (until or now > CONNECT_WITHIN_S):
+            self.end(str(unreachable(self.address)), EXIT_TARGET)
+        elif until:
+            self.end("until reached")
+
+    def _look(self) -> str | None:
+        try:
+            status, self.counts = self.owner.describe_job(self.resolved.scenario.job_id)
+        except TargetError as error:
+            log.info("%s", error)
+            return None
+        self._last_heard = time.perf_counter()
+        return status
+
+    def _lost(self) -> bool:
+        gone = self.service is not None and self.service.lost
+        return gone or time.perf_counter() - self._last_heard > LOST_AFTER_S
+
+    def _progress(self, now: float) -> None:
+        counts = " ".join(f"{status}={count}" for status, count in self.counts.items())
+        total = self.environment.stats.total
+        fresh = total.num_requests
+        rate = (fresh - self._shown[1]) / max(0.1, now - self._shown[0])
+        self._shown = (now, fresh)
+        line = (
+            f"{now:5.0f}s  {self.fleet.connected}/{self.resolved.scenario.things} connected  "
+            f"{counts}  {rate:,.0f} requests/s  {total.num_failures} failures"
+        )
+        print(line, file=sys.stderr, flush=True)
+
+    def end(self, why: str, exit_code: int = 0) -> None:
+        """End the run: Locust stops its users and then asks for the summary."""
+        if self.ended:
+            return
+        self.ended, self.exit_code = why, exit_code
+        runner = self.environment.runner
+        gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
+
+    def interrupt(self) -> None:
+        """A signal came."""
+        self.end(INTERRUPTED, EXIT_INTERRUPTED)
+
+    # ----------------------------------------------------------------------- at its end
+
+    def finish(self) -> None:
+        """Let things finish, stop everything, write the run directory; only once."""
+        if self._finishing:
+            while not self._over:
+                gevent.sleep(WATCH_S / 10)
+            return
+        self._finishing = True
+        try:
+            self._finish()
+        except BaseException:
+            self.exit_code = self.exit_code or EXIT_FAILED
+            raise
+        finally:
+            self._over = True
+
+    def _finish(self) -> None:
+        clock_s = self.fleet.now()
+        if not self.ended and self._run_time_s is not None and clock_s >= self._run_time_s - 1:
+            self.ended = OUT_OF_TIME
+        if not self.ended:
+            self.ended, self.exit_code = INTERRUPTED, EXIT_INTERRUPTED
+        scenario = self.resolved.scenario
+        if self.ended == report.COMPLETED and not self.thread.ended:
+            self.fleet.settle(5.0 + 2 * scenario.network.reply_timeout)
+        outcome = self._outcome()
+        fates = self._fates()
+        gevent.killall(self._greenlets)
+        self._fire()
+        self.thread.stop()
+        self._stop_service()
+        finished = self._summarise(clock_s, outcome, fates)
+        self.directory.write(finished, self.started)
+        self.finished = finished
+
+    def _fates(self) -> Fates:
+        """What became of the things; nothing, where their loop is gone."""
+        try:
+            return self.fleet.stop()
+        except JobfleetError as error:
+            log.error("%s", error)
+            self.exit_code = self.exit_code or EXIT_FAILED
+            return Fates({}, {})
+
+    def _outcome(self) -> Outcome:
+        """What the service says at the end, or what it said last."""
+        job_id = self.resolved.scenario.job_id
+        timed_out: list[tuple[str, int, float]] = []
+        in_progress: list[tuple[str, int]] = []
+        try:
+            if self.exit_code != EXIT_TARGET:
+                _, self.counts = self.owner.describe_job(job_id)
+                timed_out = list(self.owner.executions(job_id, "TIMED_OUT"))
+                running = self.owner.executions(job_id, "IN_PROGRESS")
+                in_progress = [(name, number) for name, number, _ in running]
+        except TargetError as error:
+            log.error("the service was lost: %s", error)
+            self.ended, self.exit_code = "service lost", EXIT_TARGET
+        return Outcome(self.counts, timed_out, in_progress, job_id, self.resolved.scenario.things)
+
+    def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
+        records = self.fleet.recorder.records()
+        load = self.resolved.scenario.load
+        summary = summarise(
+            self.resolved,
+            records,
+            outcome,
+            fates,
+            clock="wall",
+            transport=self.transport,
+            clock_s=clock_s,
+            time_scale=load.time_scale,
+            ended=self.ended,
+        )
+        slip = report.schedule_slip(records)
+        if self.exit_code == 0 and not summary.verdict.passed:
+            self.exit_code = EXIT_FAILED
+        if self.exit_code in (0, EXIT_FAILED) and slip > load.max_slip:
+            self.exit_code = EXIT_SLIP
+        extra = {"p99_schedule_slip_ms": round(slip * 1000, 3), "exit_code": self.exit_code}
+        wall_s = time.perf_counter() - self._began
+        return Finished(self.resolved, summary, records, wall_s, extra=extra)
+
+    def _stop_service(self) -> None:
+        self.owner.close()
+        if self.service is not None:
+            self.service.stop()
+
+    def tell(self) -> None:
+        """Print the summary and where the run is kept. Only once."""
+        finished = self.finished
+        if finished is None or self._told:
+            return
+        self._told = True
+        print(render(finished.summary, finished.wall_s))
+        explanation = {
+            EXIT_TARGET: f"The target was lost: {self.ended}. Counts are the last it gave.",
+            EXIT_SLIP: "The generator could not keep its own schedule: p99 slip "
+            f"{finished.extra['p99_schedule_slip_ms']:g} ms. Do not trust these results.",
+            EXIT_INTERRUPTED: "Interrupted: the verdict is of what was seen until then.",
+        }.get(self.exit_code)
+        if explanation:
+            print(explanation)
+        print(f"Run directory: {self.directory.path}", flush=True)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of a run that could not begin."""
+    if isinstance(error, TargetError):
+        return EXIT_TARGET
+    return EXIT_USAGE if isinstance(error, JobfleetError) else EXIT_FAILED
+
+
+def _knock(address: tuple[str, int]) -> None:
+    """Is anybody there? Else every thing would find out for itself, again and again."""
+    try:
+        socket.create_connection(address, timeout=LOST_AFTER_S).close()
+    except OSError as error:
+        raise TargetError(f"{unreachable(address)}: {error}") from None
+
+
+def check_options(options: Any) -> Any:
+    """Check what can be checked before anything starts; return the scenario.
+
+    Raises:
+        JobfleetError: the scenario or an option is wrong.
+    """
+    scenario = load(Path(options.scenario)).scenario
+    check_target(options.target, options.control, scenario.load.time_scale)
+    if options.seed is not None and options.seed < 0:
+        raise UsageError(f"--seed {options.seed}: a seed is 0 or more")
+    return scenario
