@@ -20,6 +20,7 @@ from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.errors import Rejection
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.configuration import JobExecutionsRolloutConfig, TimeoutConfig
 from simulator.jobs.messages import (
     CreateJobRequest,
     DataReply,
@@ -36,7 +37,7 @@ from simulator.jobs.messages import (
     UpdateJobExecutionRequest,
     UpdateReply,
 )
-from simulator.jobs.model import JobExecution, JobExecutionsRolloutConfig, TimeoutConfig
+from simulator.jobs.model import JobExecution
 from simulator.jobs.wire import Wire
 from simulator.serve import bind
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork

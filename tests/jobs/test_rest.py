@@ -51,8 +51,12 @@ def test_create_describe_list_and_cancel(call: Client) -> None:
     _, described = call("GET", "/jobs/J")
     job = described["job"]
     assert (job["status"], job["createdAt"]) == ("IN_PROGRESS", EPOCH + 0.5)
-    assert job["jobProcessDetails"] == {"numberOfQueuedThings": 1}
+    details = job["jobProcessDetails"]
+    assert len(details) == 8
+    assert {name: count for name, count in details.items() if count} == {"numberOfQueuedThings": 1}
     assert job["timeoutConfig"] == job["jobExecutionsRolloutConfig"] == {}
+    assert job["schedulingConfig"] == job["presignedUrlConfig"] == {}
+    assert not {"abortConfig", "jobExecutionsRetryConfig", "forceCanceled", "comment"} & set(job)
     assert "completedAt" not in job
     call("POST", "/things/a%3Ab/jobs/J", {"status": "IN_PROGRESS"}, plane=None, now=2)
     _, listed = call("GET", "/jobs/J/things?maxResults=1&status=IN_PROGRESS")
@@ -122,7 +126,7 @@ def test_the_data_plane(call: Client) -> None:
     ("method", "path", "body", "status"),
     [
         ("GET", "/", None, 404),
-        ("GET", "/things/T/jobs", None, 404),  # signed for iot: ListJobExecutionsForThing, later
+        ("GET", "/things/T/jobs", None, 404),  # signed for iot: no such thing in the registry
         ("DELETE", "/jobs/J", None, 404),
         ("PATCH", "/things/T/jobs/J", None, 404),
         ("PUT", "/jobs/J", b"{", 400),

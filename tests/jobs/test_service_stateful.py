@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from simulator.errors import Rejection
 from simulator.jobs import JobsService
+from simulator.jobs.configuration import JobExecutionsRolloutConfig, TimeoutConfig
 from simulator.jobs.messages import (
     CancelJobExecutionRequest,
     CancelJobRequest,
@@ -19,8 +20,6 @@ from simulator.jobs.model import (
     PENDING,
     STATUSES,
     JobExecution,
-    JobExecutionsRolloutConfig,
-    TimeoutConfig,
 )
 
 THINGS = ["t0", "t1", "t2"]

@@ -1,0 +1,80 @@
+"""HTTP paths and bodies ⇄ messages: both planes as REST-JSON, without IO.
+
+Rule 1: both planes own ``GET /things/{thing}/jobs…``; the SigV4 credential scope tells them apart
+        (``iot`` is the control plane), and unsigned requests are data plane where it has the path.
+Rule 2: a path segment may be percent-encoded (boto3 sends ``%24next`` and ``%3A``), so a path is
+        split first and decoded after.
+Rule 3: an error says its name in ``x-amzn-ErrorType`` and in ``__type``, which suits every SDK.
+Rule 4: every operation is a row of a table: ``data``, ``job_routes``, ``registry_routes`` and
+        ``template_routes`` hold them; nothing else looks at a path.
+
+Source: botocore ``iot-jobs-data`` 2017-09-29 and ``iot`` 2015-05-28 (URIs, members, statuses).
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from simulator.errors import InvalidTopic, Rejection
+from simulator.jobs.rest.call import Call, Members, Request, Response, signing_name
+from simulator.jobs.rest.data import DATA_ROUTES
+from simulator.jobs.rest.job_routes import JOB_ROUTES
+from simulator.jobs.rest.registry_routes import REGISTRY_ROUTES
+from simulator.jobs.rest.routes import Route, Router
+from simulator.jobs.rest.template_routes import TEMPLATE_ROUTES
+from simulator.jobs.service import JobsService
+from simulator.jobs.wire import Wire
+
+__all__ = ["Request", "Response", "Rest", "signing_name"]
+
+_DATA = Router(DATA_ROUTES)
+_CONTROL = Router((*JOB_ROUTES, *REGISTRY_ROUTES, *TEMPLATE_ROUTES))
+_PLANES: dict[str | None, tuple[Router, ...]] = {
+    "iot": (_CONTROL,),
+    "iot-jobs-data": (_DATA,),
+}
+"""Signing name → where to look; any other, and none: the data plane first."""
+
+DEFAULT_ENDPOINTS = dict.fromkeys(
+    ("iot:Data", "iot:Data-ATS", "iot:CredentialProvider", "iot:Jobs"), "127.0.0.1"
+)
+
+
+class Rest:
+    """Answers HTTP requests from a service.
+
+    ``endpoints`` is what DescribeEndpoint tells: endpointType → address.
+    """
+
+    def __init__(
+        self, service: JobsService, wire: Wire, endpoints: Mapping[str, str] | None = None
+    ) -> None:
+        self.service = service
+        self.wire = wire
+        self.endpoints = dict(DEFAULT_ENDPOINTS if endpoints is None else endpoints)
+
+    def respond(self, request: Request, now: float) -> Response:
+        """Do what a request asks; every refusal is a response too."""
+        try:
+            members = self._dispatch(request, now)
+        except Rejection as rejection:
+            return self._refuse(rejection)
+        return Response(200, msgspec.json.encode(members))
+
+    def _refuse(self, rejection: Rejection) -> Response:
+        name = rejection.http_error
+        body = {"__type": name, "message": rejection.message}
+        return Response(rejection.http_status, msgspec.json.encode(body), name)
+
+    def _dispatch(self, request: Request, now: float) -> Members:
+        for router in _PLANES.get(request.signing_name, (_DATA, _CONTROL)):
+            found = router.find(request.method, request.path)
+            if found is not None:
+                return self._do(*found, request, now)
+        raise InvalidTopic(f"{request.method} {request.path} is no operation of this service")
+
+    def _do(self, route: Route, names: list[str], request: Request, now: float) -> Members:
+        if route.throttled and self.service.quotas is not None:
+            self.service.quotas.operation(route.operation, now)
+        call = Call(self.service, self.wire, self.endpoints, names, request, now)
+        return route.handler(call)
