@@ -144,8 +144,8 @@ class LiveRun:
             if self.thread.failures:
                 self._end("a fault in jobfleet", EXIT_FAILED)
                 log.error("a fault in jobfleet", exc_info=self.thread.failures[0])
-            elif status is not None and status != "IN_PROGRESS":
-                self._end(f"job {status.lower()}")
+            elif status not in (None, "IN_PROGRESS", "SCHEDULED"):
+                self._end(f"job {str(status).lower()}")
             elif self._lost():
                 self._end("service lost", EXIT_TARGET)
             elif now > CONNECT_WITHIN_S and not self.met:
@@ -236,7 +236,9 @@ class LiveRun:
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
-        return Outcome(self.counts, timed_out, in_progress, job_id, self.resolved.scenario.things)
+        # With retries there may be more executions than things: then all are rolled out.
+        left = max(0, self.resolved.scenario.things - sum(self.counts.values()))
+        return Outcome(self.counts, timed_out, in_progress, job_id, left)
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
         records = self.fleet.recorder.records()

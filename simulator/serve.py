@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import uvloop
 
@@ -56,6 +56,8 @@ class ServeOptions:
     """Whose fleet to register at the start."""
     with_parent: bool = False
     """End when standard input closes."""
+    quotas: Literal["aws"] | None = None
+    """Throttle and limit as AWS does."""
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
@@ -92,11 +94,11 @@ async def _serve(
     announce: Callable[[Addresses], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    service = JobsService()
-    epoch = options.epoch
-    if options.scenario is not None:
-        register(service.registry, options.scenario.work().names())
-        epoch = options.scenario.scenario.epoch_s
+    scenario = options.scenario
+    epoch = options.epoch if scenario is None else scenario.scenario.epoch_s
+    service = JobsService(epoch=epoch, quotas=options.quotas)
+    if scenario is not None:
+        register(service.registry, scenario.work().names())
     host = Host(service, loop, options.time_scale)
     wire = Wire(epoch)
     ended = asyncio.Event()

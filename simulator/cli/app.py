@@ -90,11 +90,14 @@ def serve(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when standard input closes.", hidden=True)
     ] = False,
+    quotas: Annotated[
+        str, typer.Option(help="none, or aws: throttle and limit as AWS does.")
+    ] = "none",
 ) -> None:
     """Serve the Jobs service over MQTT and HTTP until interrupted."""
     from simulator.cli import serving
 
-    serving.serve(host, mqtt_port, http_port, time_scale, scenario, as_json, with_parent)
+    serving.serve(host, mqtt_port, http_port, time_scale, scenario, as_json, with_parent, quotas)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from simulator.errors import UsageError
 from simulator.run import Resolved
 from simulator.scenario import load
 from simulator.serve import Addresses, ServeOptions
@@ -18,8 +19,11 @@ def serve(
     scenario: Path | None,
     as_json: bool,
     with_parent: bool,
+    quotas: str,
 ) -> None:
     """Serve until interrupted."""
+    if quotas not in ("none", "aws"):
+        raise UsageError(f"--quotas {quotas}: allowed are none and aws")
     resolved = None if scenario is None else Resolved.of(load(scenario), None, None)
 
     def announce(addresses: Addresses) -> None:
@@ -38,6 +42,7 @@ def serve(
             time_scale,
             scenario=resolved,
             with_parent=with_parent,
+            quotas="aws" if quotas == "aws" else None,
         ),
         announce,
     )

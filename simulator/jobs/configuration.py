@@ -25,10 +25,14 @@ EndBehavior = Literal["STOP_ROLLOUT", "CANCEL", "FORCE_CANCEL"]
 
 def check_text(name: str, text: str | None) -> None:
     """Refuse an empty text and characters of category C, as the model's pattern does."""
-    if text is None:
-        return
-    if not text:
-        raise ValueError(f"{name} must not be empty")
+    if text is not None:
+        if not text:
+            raise ValueError(f"{name} must not be empty")
+        check_printable(name, text)
+
+
+def check_printable(name: str, text: str) -> None:
+    """Refuse characters of Unicode's category C, which re has no pattern for."""
     if not text.isprintable() and any(unicodedata.category(c)[0] == "C" for c in text):
         raise ValueError(f"{name} has control characters")
 

@@ -20,6 +20,7 @@ from simulator.jobs.configuration import (
     SchedulingConfig,
     Tags,
     TimeoutConfig,
+    check_printable,
     check_text,
 )
 from simulator.jobs.model import (
@@ -51,7 +52,7 @@ def _check_step_timeout(minutes: int | None) -> None:
 
 def _check_details(details: dict[str, str] | None) -> None:
     for key, value in (details or {}).items():
-        check_text(f"statusDetails value of {key!r}", value)
+        check_printable(f"statusDetails value of {key!r}", value)
 
 
 # ------------------------------------------------------------------------------- data plane

@@ -100,7 +100,8 @@ class Outcome:
     """(thing name, execution number) of every execution that timed out."""
     in_progress: Iterable[tuple[str, int]]
     job_id: str
-    targets: int
+    not_rolled_out: int
+    """Targets that have no execution yet."""
 
 
 def count_requests(records: Records, clock_s: float) -> dict[str, RequestNumbers]:
