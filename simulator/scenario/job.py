@@ -173,7 +173,7 @@ def _struct_in(annotation: Any) -> Any:
 
 
 def _fault(document: Document, path: Path, error: msgspec.ValidationError) -> str:
-    """One of msgspec's findings, in our words: ``… - at `$.criteriaList[0].action` `` says where."""
+    """One of msgspec's findings in our words; it ends in ``at $.criteriaList[0].action``."""
     text = str(error)
     found = _AT.search(text)
     where = "" if found is None else found.group(1)
