@@ -293,20 +293,13 @@ class ControlPlane(Templates):
 
     # --------------------------------------------------------------------------- inside
 
-    def admit(self, job: Job) -> bool:
-        """Whether fewer jobs than AWS's limit are rolling out."""
-        return self.quotas is None or self._rolling_out() < quotas.CONCURRENT_JOBS
-
-    def _rolling_out(self) -> int:
-        return sum(job.releasing for job in self.by_status["IN_PROGRESS"])
-
     def _check_quotas(self, at_once: bool) -> None:
         if self.quotas is None:
             return
         active = len(self.by_status["IN_PROGRESS"]) + len(self.by_status["SCHEDULED"])
         if active >= quotas.ACTIVE_JOBS:
             raise LimitExceeded(f"There are {quotas.ACTIVE_JOBS} active jobs already")
-        if at_once and self._rolling_out() >= quotas.CONCURRENT_JOBS:
+        if at_once and self.full():
             raise LimitExceeded(f"{quotas.CONCURRENT_JOBS} jobs are rolling out already")
 
     def _timetable(

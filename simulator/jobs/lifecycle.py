@@ -12,7 +12,7 @@ Sources: DG:iot-jobs-lifecycle, DG:jobs-configurations-details, docs/fidelity.md
 from collections.abc import Callable
 from typing import Final
 
-from simulator.jobs import rollout
+from simulator.jobs import quotas, rollout
 from simulator.jobs.ledger import Ledger
 from simulator.jobs.messages import JobEnded
 from simulator.jobs.model import Job, JobExecution, Sweep, SweepKind
@@ -57,16 +57,19 @@ class Lifecycle(Ledger):
             self.plan(job, when)
         return steps
 
-    def admit(self, job: Job) -> bool:
-        """Whether a scheduled job may begin; quotas may say no."""
-        return True
+    def full(self) -> bool:
+        """Whether as many jobs are rolling out as quotas allow."""
+        if self.quotas is None:
+            return False
+        rolling_out = sum(job.releasing for job in self.by_status["IN_PROGRESS"])
+        return rolling_out >= quotas.CONCURRENT_JOBS
 
     # --------------------------------------------------------------------------- schedule
 
     def _enter(self, job: Job, phase: Phase, now: float) -> None:
         """A job's phase changes."""
         before, job.phase = job.phase, phase
-        if phase == "OPEN" and before == "WAITING" and not self.admit(job):
+        if phase == "OPEN" and before == "WAITING" and self.full():
             job.reason_code = "CONCURRENT_JOB_LIMIT"
             self.cancel(job, False, now)
         elif phase == "OPEN":

@@ -15,7 +15,7 @@ GROUP = "arn:aws:iot:us-east-1:123456789012:thinggroup/g"
 
 class Client:
     def __init__(self) -> None:
-        self.rest = Rest(JobsService(), Wire(EPOCH))
+        self.rest = Rest(JobsService(epoch=EPOCH), Wire(EPOCH))
 
     def __call__(
         self, method: str, path: str, body: Any = None, plane: str | None = "iot", now: float = 0.5

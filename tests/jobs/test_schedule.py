@@ -61,7 +61,8 @@ def test_what_is_no_time_is_told(text: str) -> None:
     ],
 )
 def test_cron(text: str, times: list[str]) -> None:
-    cron, found, at = Cron(text), [], EPOCH
+    cron, at = Cron(text), EPOCH
+    found: list[str] = []
     while len(found) < len(times):
         when = cron.after(at)
         assert when is not None
@@ -269,6 +270,21 @@ def test_a_hidden_execution_may_be_started_cancelled_removed_or_deleted() -> Non
         "REJECTED",
         "REMOVED",
     ]
+
+
+def test_what_is_hidden_behind_another_job_leaves_the_head_alone() -> None:
+    service = service_with(1)
+    create = CreateJobRequest([service.registry.thing_arn("t0")], "{}")
+    service.create_job("first", create, 0.0)
+    windowed(service)
+    run_to(service, 2 * HOUR)
+    assert queued(service, "t0") == ["first", "J"]
+    service.effects.clear()
+    run_to(service, 3 * HOUR)
+    assert queued(service, "t0") == ["first"]
+    run_to(service, 26 * HOUR)
+    assert queued(service, "t0") == ["first", "J"]
+    assert not [e for e in service.effects if isinstance(e, NotifyNext)]
 
 
 def test_a_thing_that_joins_between_windows_waits_for_the_next() -> None:
