@@ -21,10 +21,9 @@ class Heard:
     def enable(self) -> None:
         self.service.events.update({"JOB": True, "JOB_EXECUTION": True}, 0.0)
 
-    def create(self, job_id: str = "J") -> None:
+    def create(self, description: str | None = "for events") -> None:
         arn = self.service.registry.thing_arn("T")
-        request = CreateJobRequest([arn], "{}", description="for events")
-        self.service.create_job(job_id, request, 0.0)
+        self.service.create_job("J", CreateJobRequest([arn], "{}", description), 0.0)
         self.host.publish()
 
     def report(self, status: Any) -> None:
@@ -114,7 +113,7 @@ async def test_E04(h: Heard) -> None:
 @listening
 async def test_E05(h: Heard) -> None:
     h.enable()
-    h.create()
+    h.create(description=None)
     h.service.delete_job("J", True, 0.0)
     h.host.publish()
     begun, execution, done = await h.events(3)

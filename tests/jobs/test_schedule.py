@@ -289,16 +289,19 @@ def test_what_is_hidden_behind_another_job_leaves_the_head_alone() -> None:
 
 def test_a_thing_that_joins_between_windows_waits_for_the_next() -> None:
     service = service_with(1)
-    for name in ("early", "late"):
+    for name in ("early", "late", "gone"):
         service.registry.create_thing(name)
     windowed(service)
     service.add_thing_to_thing_group("early", "g", 1 * HOUR)
     run_to(service, 3 * HOUR)
     assert set(service.job("J").latest) == {"t0", "early"}
     service.add_thing_to_thing_group("late", "g", 4 * HOUR)
+    service.add_thing_to_thing_group("gone", "g", 4 * HOUR)
+    service.remove_thing_from_thing_group("gone", "g", 5 * HOUR)
     assert "late" not in service.job("J").latest
     run_to(service, 26 * HOUR)
     assert service.execution("late", "J").queued_at == 26 * HOUR
+    assert "gone" not in service.job("J").latest
 
 
 def test_a_rollout_rests_between_windows_and_goes_on_at_its_rate() -> None:
@@ -343,15 +346,14 @@ def test_the_end_comes_between_windows_too(behavior: object, counts: dict[str, i
     job = service.job("J")
     assert {status: n for status, n in job.counts.items() if n} == counts
     assert queued(service, "t1") == (["J"] if behavior is None else [])
-    service.add_thing_to_thing_group("t0", "g", 5 * HOUR)
+    service.registry.create_thing("late")
+    service.add_thing_to_thing_group("late", "g", 5 * HOUR)
     run_to(service, 30 * HOUR)
     for execution in list(job.executions):
         if execution.status in ("QUEUED", "IN_PROGRESS"):
             report(service, execution.thing_name, "FAILED", 30 * HOUR)
     assert job.status == "COMPLETED"
     assert not [e for e in job.executions if e.retry_attempt]
-    service.registry.create_thing("late")
-    service.add_thing_to_thing_group("late", "g", 31 * HOUR)
     assert "late" not in job.latest
 
 
