@@ -22,6 +22,7 @@ from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.rest import ENDPOINT_TYPES
 from simulator.jobs.wire import Wire
 from simulator.run import Resolved, register
 
@@ -108,7 +109,7 @@ async def _serve(
         loop.add_reader(sys.stdin.fileno(), ended.set)
     doors: tuple[MqttEndpoint | HttpEndpoint, ...] = (
         MqttEndpoint(host, wire),
-        HttpEndpoint(host, wire),
+        HttpEndpoint(host, wire, dict.fromkeys(ENDPOINT_TYPES, options.host)),
     )
     addresses = Addresses(options.host, mqtt.getsockname()[1], http.getsockname()[1])
     for door, listening in zip(doors, (mqtt, http), strict=True):

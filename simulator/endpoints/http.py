@@ -7,7 +7,7 @@ to publish what followed.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import uvicorn
@@ -28,9 +28,10 @@ _JSON: Final = (b"content-type", b"application/json")
 class HttpEndpoint:
     """Serves a host over HTTP."""
 
-    def __init__(self, host: Host, wire: Wire) -> None:
+    def __init__(self, host: Host, wire: Wire, endpoints: Mapping[str, str] | None = None) -> None:
+        """Serve ``host``; ``endpoints`` is what DescribeEndpoint tells, by endpointType."""
         self._host = host
-        self._rest = Rest(host.service, wire)
+        self._rest = Rest(host.service, wire, endpoints)
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
 

@@ -288,4 +288,5 @@ class Timetable:
 
 def _check_span(name: str, seconds: float, longest: int, of: str) -> None:
     if not HALF_HOUR <= seconds <= longest:
-        raise ValueError(f"{name} must be 30 minutes to {longest // YEAR} years {of}")
+        most = "one year" if longest == YEAR else "two years"
+        raise ValueError(f"{name} must be 30 minutes to {most} {of}")

@@ -25,7 +25,7 @@ from simulator.jobs.rest.template_routes import TEMPLATE_ROUTES
 from simulator.jobs.service import JobsService
 from simulator.jobs.wire import Wire
 
-__all__ = ["Request", "Response", "Rest", "signing_name"]
+__all__ = ["ENDPOINT_TYPES", "Request", "Response", "Rest", "signing_name"]
 
 _DATA = Router(DATA_ROUTES)
 _CONTROL = Router((*JOB_ROUTES, *REGISTRY_ROUTES, *TEMPLATE_ROUTES))
@@ -35,9 +35,10 @@ _PLANES: dict[str | None, tuple[Router, ...]] = {
 }
 """Signing name → where to look; any other, and none: the data plane first."""
 
-DEFAULT_ENDPOINTS = dict.fromkeys(
-    ("iot:Data", "iot:Data-ATS", "iot:CredentialProvider", "iot:Jobs"), "127.0.0.1"
-)
+ENDPOINT_TYPES = ("iot:Data", "iot:Data-ATS", "iot:CredentialProvider", "iot:Jobs")
+"""What DescribeEndpoint can be asked for."""
+
+LOOPBACK = "127.0.0.1"
 
 
 class Rest:
@@ -51,7 +52,8 @@ class Rest:
     ) -> None:
         self.service = service
         self.wire = wire
-        self.endpoints = dict(DEFAULT_ENDPOINTS if endpoints is None else endpoints)
+        told = dict.fromkeys(ENDPOINT_TYPES, LOOPBACK) if endpoints is None else endpoints
+        self.endpoints = dict(told)
 
     def respond(self, request: Request, now: float) -> Response:
         """Do what a request asks; every refusal is a response too."""
