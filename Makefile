@@ -9,7 +9,7 @@ SCENARIOS := $(wildcard scenarios/*.yaml)
 REHEARSABLE := $(filter-out scenarios/saturate.yaml,$(SCENARIOS))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup run rehearse scenarios test lint format bench docs lock clean
+.PHONY: all help setup run rehearse scenarios golden test lint format bench docs lock clean
 
 all: test lint  ## What CI does: test, then lint
 
@@ -38,6 +38,11 @@ rehearse: setup  ## Rehearse scenarios/timeouts.yaml in virtual time
 scenarios: setup  ## Check every scenario and rehearse those that can be
 	$(BIN)/jobfleet check $(SCENARIOS)
 	@set -e; for scenario in $(REHEARSABLE); do $(BIN)/jobfleet rehearse $$scenario; done
+
+golden: setup  ## Write tests/golden/ anew, after a change that was meant
+	@set -e; for scenario in $(REHEARSABLE); do name=$$(basename $$scenario .yaml); \
+	    $(BIN)/jobfleet rehearse $$scenario --quiet --out build/golden/$$name; \
+	    cp build/golden/$$name/summary.json tests/golden/$$name.json; done
 
 test: setup  ## All tests; simulator/jobs must be covered to the last branch
 	$(PY) -m pytest --cov --cov-report=

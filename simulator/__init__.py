@@ -10,14 +10,19 @@ The house in reading order (a module imports only from what stands above it here
     clock.py         the virtual event loop
     behaviour.py     cohorts and chance: work plans, outcomes, network faults
     results.py       one flat record per exchange
+    open_files.py    how many connections a process may have
     host.py          the one owner of a service on a loop
+    sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
     endpoints/       the service's side of the network
     thing.py         one virtual thing
     fleet.py         a population of them
-    scenario.py      the YAML file
+    scenario/        the YAML file
     report/          records → summary → text and JSON
     run.py           where everything meets
+    serve.py         the service on real ports
+    live.py          the fleet on a loop in a native thread
     locust_bridge.py Locust measures a live run
+    aws_cli/         the AWS CLI's iot-jobs-data commands
     cli/             the command line
 """

@@ -14,6 +14,9 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+Loss = Literal["request", "reply"]
+"""What a network may lose of an exchange."""
+
 TABLE: Final = 65_536
 _MASK: Final = 2**64 - 1
 
@@ -163,35 +166,29 @@ def _mix(a: int, b: int, c: int) -> int:
 
 
 class NetworkChance:
-    """What the network does to exchange ``ordinal`` of a thing."""
+    """What the network does to exchange ``ordinal`` of a thing.
+
+    One mix decides it all: its low 16 bits pick the latency, the other 48 whether something is
+    lost.
+    """
 
     def __init__(self, network: Network, seed: int) -> None:
         rng = np.random.Generator(np.random.PCG64([seed, 0x6E65]))
-        self._latencies = (network.latency.draw(rng, TABLE) / 1000).tolist()
-        self._latency_key, self._reply_key, self._request_key, self._jitter_key = (
-            _mix(seed, kind, 0) for kind in (1, 2, 3, 4)
-        )
-        self._constant = network.latency.kind == "constant"
-        self._lost_replies = int(network.lost_replies * 2**64)
-        self._lost_requests = int(network.lost_requests * 2**64)
-        self.loses = network.lost_replies > 0 or network.lost_requests > 0
-        """Whether anything is ever lost: where not, nobody needs to ask each time."""
+        self._latencies: list[float] = (network.latency.draw(rng, TABLE) / 1000).tolist()
+        self._exchange_key, self._jitter_key = _mix(seed, 1, 0), _mix(seed, 2, 0)
+        lost = network.lost_requests + (1 - network.lost_requests) * network.lost_replies
+        self._lost_requests = int(network.lost_requests * 2**48)
+        self._lost = int(lost * 2**48)
+        self.quiet = not lost and not any(self._latencies)
+        """Whether nothing ever happens: then nobody needs to ask."""
 
-    def latency(self, thing: int, ordinal: int) -> float:
-        """The round trip, in seconds."""
-        if self._constant:
-            return float(self._latencies[0])
-        return float(self._latencies[_mix(self._latency_key, thing, ordinal) & 0xFFFF])
-
-    def loses_reply(self, thing: int, ordinal: int) -> bool:
-        """Whether the request arrives and its reply does not."""
-        lost = self._lost_replies
-        return lost > 0 and _mix(self._reply_key, thing, ordinal) < lost
-
-    def loses_request(self, thing: int, ordinal: int) -> bool:
-        """Whether the request never arrives."""
-        lost = self._lost_requests
-        return lost > 0 and _mix(self._request_key, thing, ordinal) < lost
+    def exchange(self, thing: int, ordinal: int) -> tuple[float, Loss | None]:
+        """The round trip in seconds, and what of the exchange is lost on the way."""
+        mix = _mix(self._exchange_key, thing, ordinal)
+        luck = mix >> 16
+        if luck >= self._lost:
+            return self._latencies[mix & 0xFFFF], None
+        return self._latencies[mix & 0xFFFF], "request" if luck < self._lost_requests else "reply"
 
     def jitter(self, thing: int, ordinal: int) -> float:
         """A number from 0 up to 1, rounded to a thousandth."""

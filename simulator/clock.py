@@ -8,9 +8,14 @@ Rule 3: when every task waits and no timer is set, the loop raises ``NothingCanH
         hanging.
 
 Subtleness ahead! ``asyncio.sleep`` makes a future and asks ``call_later`` to resolve it. The loop
-knows that setter and parks the future itself in its heap, without a handle around it; a cancelled
-sleeper is skipped when its time comes. With the garbage collector at rest (``frozen_garbage``)
-this keeps a sleep at about a microsecond, flat up to a million sleepers.
+knows that setter and parks the future itself among its timers, without a handle around it; a
+cancelled sleeper is skipped when its time comes.
+
+Timers wait in two places: those of the second that is running in a heap, all others in a bag per
+second, which is sorted when its turn comes. One heap for all would be simpler, but a million
+sleepers make it larger than the processor's cache, and each push and pop misses it at every level.
+With the garbage collector at rest (``frozen_garbage``) the cost of a sleep hardly grows with their
+number.
 """
 
 import asyncio
@@ -29,6 +34,10 @@ T = TypeVar("T")
 
 _SLEEP_SETTER: Final = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 """What ``asyncio.sleep`` hands to ``call_later``; a test holds that it still does."""
+
+
+Timer = tuple[float, int, "TimerHandle | Future[None]"]
+"""When, in which order among equals, and what: a handle to run or a sleep to end."""
 
 
 class _Ready:
@@ -86,7 +95,13 @@ class VirtualLoop(AbstractEventLoop):
         self._now = 0.0
         self._sequence = 0
         self._ready: deque[Any] = deque()
-        self._timers: list[tuple[float, int, Any]] = []
+        self._near: list[Timer] = []
+        """A heap: what is due before ``_edge``."""
+        self._edge = 0.0
+        self._far: dict[int, list[Timer]] = {}
+        """All else, by the second in which it is due, as it came."""
+        self._seconds: list[int] = []
+        """A heap: the seconds that have a bag in ``_far``."""
         self._stopping = False
         self._running = False
         self._closed = False
@@ -118,8 +133,7 @@ class VirtualLoop(AbstractEventLoop):
         """Run ``callback`` in ``delay`` virtual seconds."""
         when = self._now + delay
         if callback is _SLEEP_SETTER:
-            self._sequence = sequence = self._sequence + 1
-            heappush(self._timers, (when, sequence, args[0]))
+            self._wait(when, args[0])
             return _PARKED
         return self.call_at(when, callback, *args, context=context)
 
@@ -132,12 +146,24 @@ class VirtualLoop(AbstractEventLoop):
     ) -> TimerHandle:
         """Run ``callback`` at virtual time ``when``; a time that has passed means at once."""
         handle = TimerHandle(when, callback, args, self, context)
-        self._sequence = sequence = self._sequence + 1
-        heappush(self._timers, (when if when > self._now else self._now, sequence, handle))
+        self._wait(when if when > self._now else self._now, handle)
         return handle
 
+    def _wait(self, when: float, item: "TimerHandle | Future[None]") -> None:
+        self._sequence = sequence = self._sequence + 1
+        if when < self._edge:
+            heappush(self._near, (when, sequence, item))
+            return
+        second = int(when)
+        bag = self._far.get(second)
+        if bag is None:
+            self._far[second] = [(when, sequence, item)]
+            heappush(self._seconds, second)
+        else:
+            bag.append((when, sequence, item))
+
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
-        """A cancelled handle stays in the heap and is skipped when its time comes."""
+        """A cancelled handle stays where it waits and is skipped when its time comes."""
 
     # ----------------------------------------------------------------------- running
 
@@ -189,7 +215,12 @@ class VirtualLoop(AbstractEventLoop):
 
     def _advance(self) -> None:
         """Move time to the next timer and wake all that is due then, in order."""
-        timers = self._timers
+        if not self._near and self._seconds:
+            second = heappop(self._seconds)
+            self._near = self._far.pop(second)
+            self._near.sort()  # no two are equal in time and order, so items are never compared
+            self._edge = second + 1.0
+        timers = self._near
         if not timers:
             waiting = sorted(task.get_name() for task in asyncio.all_tasks(self))
             raise NothingCanHappen(
@@ -262,7 +293,9 @@ class VirtualLoop(AbstractEventLoop):
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(task)
-        self._timers.clear()
+        self._near.clear()
+        self._far.clear()
+        self._seconds.clear()
         self._ready.clear()
         self._closed = True
 

@@ -21,6 +21,7 @@
     ├── MqttError                      the peer broke MQTT
     ├── ScenarioError                  the scenario file is wrong     exit code 2
     ├── UsageError                     the command line is wrong      exit code 2
+    ├── AwsCliError                    a command of `jobfleet iot-jobs-data`   its own exit code
     ├── TargetError                    the target cannot be reached   exit code 3
     └── NothingCanHappen               every task waits and no timer is set
 
@@ -47,6 +48,7 @@ class Rejection(JobfleetError):
             (VersionMismatch, and InvalidStateTransition caused by the current state);
             a ``simulator.jobs.messages.JobExecutionState``.
         client_token: the request's token, where the request could be parsed.
+        hint: what whoever runs the service may want to know; not sent to the client.
     """
 
     code: ClassVar[str] = "InternalError"
@@ -58,6 +60,7 @@ class Rejection(JobfleetError):
         self.message = message
         self.execution_state = execution_state
         self.client_token: str | None = None
+        self.hint: str | None = None
 
 
 class InvalidTopic(Rejection):
@@ -194,6 +197,14 @@ class ScenarioError(JobfleetError):
 
 class UsageError(JobfleetError):
     """The command line, or the machine it runs on, does not allow what was asked."""
+
+
+class AwsCliError(JobfleetError):
+    """A command of ``jobfleet iot-jobs-data`` cannot go on; it ends as the AWS CLI would."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class TargetError(JobfleetError):

@@ -8,11 +8,14 @@ Rule 3: long work is sliced: after ``SLICE`` steps of a rollout or a cancel the 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from simulator.jobs import JobsService
 from simulator.jobs.messages import DataReply, DataRequest, Effect
+
+log = logging.getLogger(__name__)
 
 SLICE: Final = 500
 """Steps of ``service.expire`` between two turns of the loop (about 5 ms)."""
@@ -31,6 +34,7 @@ class Host:
         self.listeners: list[Listener] = []
         self._loop = loop
         self._start = loop.time()
+        self._hinted: dict[str, None] = {}
         self._armed: float | None = None
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
@@ -52,6 +56,12 @@ class Host:
                 for listener in self.listeners:
                     listener(effect, now)
         self._arm()
+
+    def hint(self, hint: str | None) -> None:
+        """Log what a rejection means for whoever runs the service: each hint once, not a flood."""
+        if hint is not None and hint not in self._hinted:
+            self._hinted[hint] = None
+            log.warning("refused: %s", hint)
 
     def close(self) -> None:
         """Set no further timer."""

@@ -7,10 +7,9 @@ Rule 2: between the two sides pass only plain values: callables into the loop, r
 """
 
 import asyncio
-import resource
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import uvloop
 
@@ -25,29 +24,7 @@ from simulator.transports.mqtt import MqttLink, MqttNetwork
 
 T = TypeVar("T")
 TransportName = Literal["mqtt", "aiomqtt"]
-SPARE_FILES: Final = 100
-"""File descriptors that a process needs beside its things' connections."""
-
 StartThread = Callable[[Callable[[], None], tuple[()]], int]
-
-
-def check_open_files(things: int) -> None:
-    """Raise the soft limit as far as needed and allowed.
-
-    Raises:
-        UsageError: the process may not open as many files as there are things.
-    """
-    needed = things + SPARE_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= needed or soft == resource.RLIM_INFINITY:
-        return
-    if hard == resource.RLIM_INFINITY or hard >= needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-        return
-    raise UsageError(
-        f"{things:,} things need {needed:,} open files, and a process may have {hard:,} here; "
-        f"run at most {hard - SPARE_FILES:,} things, or raise the limit (ulimit -n {needed})"
-    )
 
 
 class _PlainLoop(asyncio.SelectorEventLoop):
@@ -170,12 +147,7 @@ class LiveFleet:
         address: tuple[str, int],
         transport: TransportName,
     ) -> None:
-        """Build it.
-
-        Raises:
-            UsageError: too few open files for so many things.
-        """
-        check_open_files(resolved.scenario.things)
+        """Build it; the open files for it are the caller's to see to (``open_files.py``)."""
         self.recorder = Recorder()
         self._resolved = resolved
         self._thread = thread
@@ -220,7 +192,10 @@ class LiveFleet:
     async def _build(self) -> None:
         resolved, loop = self._resolved, asyncio.get_running_loop()
         scenario = resolved.scenario
-        self._world = world = resolved.world(loop, self.recorder, scenario.load.time_scale)
+        began = time.perf_counter()
+        self._world = world = resolved.world(
+            loop, lambda: time.perf_counter() - began, self.recorder, scenario.load.time_scale
+        )
         wire = Wire(scenario.epoch_s)
         kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
         self._network = network = kind(*self._address, wire, world.network.reply_timeout)

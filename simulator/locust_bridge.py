@@ -27,6 +27,7 @@ from simulator import results
 from simulator.errors import JobfleetError, ScenarioError, TargetError, UsageError
 from simulator.fleet import Fates
 from simulator.live import LiveFleet, LoopThread, check_scale, parse_target, unreachable
+from simulator.open_files import make_room
 from simulator.owner import Owner
 from simulator.report import summary as report
 from simulator.report.summary import Outcome
@@ -62,6 +63,7 @@ class LiveRun:
         self.resolved = Resolved.of(load(Path(options.scenario)), options.seed, things)
         scenario = self.resolved.scenario
         check_scale(scenario.load.time_scale, foreign=options.target is not None)
+        make_room(scenario.things)  # before the service starts, which inherits it
         self.started: datetime = utc_now()
         self._began = time.perf_counter()
         self._last_heard = self._began
@@ -73,6 +75,7 @@ class LiveRun:
         self.service: EmbeddedService | None = None
         self.counts: dict[str, int] = {}
         self.next_index = 0
+        self._told = False
         self._shown = (0.0, 0)
         """When the last progress line was printed, and requests until then."""
         self.met = False
@@ -269,10 +272,11 @@ class LiveRun:
             self.service.stop()
 
     def tell(self) -> None:
-        """Print the summary and where the run is kept."""
+        """Print the summary and where the run is kept. Only once."""
         finished = self.finished
-        if finished is None:
+        if finished is None or self._told:
             return
+        self._told = True
         print(render(finished.summary, finished.wall_s))
         explanation = {
             EXIT_TARGET: f"The target was lost: {self.ended}. Counts are the last it gave.",
@@ -315,6 +319,7 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--target", default=None, help="mqtt://HOST:PORT instead of our service")
     group.add_argument("--control", default=None, help="http://HOST:PORT of the target")
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
+    group.add_argument("--brief", action="store_true", help="Leave out Locust's own tables")
 
 
 @events.init.add_listener
@@ -329,6 +334,8 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         check_scale(scenario.load.time_scale, foreign=options.target is not None)
     except JobfleetError as error:
         _give_up(error)
+    if options.brief:
+        logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
     if options.num_users is None:
         options.num_users = scenario.things
     if options.spawn_rate is None:
@@ -362,6 +369,8 @@ def _finish(environment: Environment, **_: object) -> None:
     if _runs:
         _runs[-1].finish()
         environment.process_exit_code = _runs[-1].exit_code
+        if environment.web_ui is not None:  # Locust stays, so nobody waits for its end
+            _runs[-1].tell()
 
 
 @events.quitting.add_listener

@@ -84,20 +84,22 @@ class Resolved:
         return WorkTable(self.scenario.cohorts(), self.seed)
 
     def world(
-        self, loop: asyncio.AbstractEventLoop, recorder: Recorder, time_scale: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float],
+        recorder: Recorder,
+        time_scale: float,
     ) -> World:
-        """What the things share, the clock starting now."""
+        """What the things share; ``now`` is the run's clock, which starts at 0."""
         network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        return World(loop, self.work(), network, chance, recorder, time_scale, loop.time())
+        return World(loop, now, self.work(), network, chance, recorder, time_scale)
 
     def lossy(self, link: Link, index: int, world: World) -> Link:
         """A link with the scenario's network around it, where it has one to speak of."""
-        network = world.network
-        quiet = network.latency.kind == "constant" and not network.latency.a
-        if quiet and not network.lost_replies and not network.lost_requests:
+        if world.chance.quiet:
             return link
-        return LossyLink(link, index, world.chance, network.reply_timeout)
+        return LossyLink(link, index, world.chance, world.network.reply_timeout)
 
 
 @dataclass(slots=True)
@@ -210,7 +212,7 @@ class Rehearsal:
         scenario, recorder = self.resolved.scenario, Recorder()
         service = JobsService(epoch=scenario.epoch_s)
         host = Host(service, loop)
-        world = self.resolved.world(loop, recorder, time_scale=1.0)
+        world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
         broker = MemoryBroker(host)
 
@@ -334,5 +336,5 @@ def machine(started: datetime, wall_s: float) -> dict[str, Any]:
 
 
 def utc_now() -> datetime:
-    """The wall clock, for ``machine.json`` only."""
+    """The wall clock: for ``machine.json``, and for a service that begins now."""
     return datetime.now(UTC)

@@ -22,13 +22,14 @@ from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.rest import ENDPOINT_TYPES
 from simulator.jobs.wire import Wire
-from simulator.run import Resolved, register
+from simulator.open_files import make_all_room
+from simulator.run import Resolved, register, utc_now
+from simulator.sample import create_sample
 
 LOOPBACK: Final = "127.0.0.1"
-DEFAULT_EPOCH: Final = 1_767_225_600.0
-"""2026-01-01T00:00:00Z: where a service without a scenario begins, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,15 @@ class ServeOptions:
     mqtt_port: int = 1883
     http_port: int = 8080
     time_scale: float = 1.0
-    epoch: float = DEFAULT_EPOCH
+    epoch: float | None = None
+    """Unix seconds at which the service begins; None: the scenario's epoch, else now."""
     scenario: Resolved | None = None
     """Whose fleet to register at the start."""
     with_parent: bool = False
     """End when standard input closes."""
+    dialect: Dialect = AWS
+    sample: bool = False
+    """Create the AWS CLI page's sample job at the start."""
     quotas: Literal["aws"] | None = None
     """Throttle and limit as AWS does."""
 
@@ -78,6 +83,7 @@ def bind(host: str, port: int, option: str) -> socket.socket:
 
 def serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``announce`` is called once both ports take connections."""
+    make_all_room()
     mqtt = bind(options.host, options.mqtt_port, "--mqtt-port")
     try:
         http = bind(options.host, options.http_port, "--http-port")
@@ -95,11 +101,14 @@ async def _serve(
     announce: Callable[[Addresses], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    scenario = options.scenario
-    epoch = options.epoch if scenario is None else scenario.scenario.epoch_s
-    service = JobsService(epoch=epoch, quotas=options.quotas)
+    scenario, epoch = options.scenario, options.epoch
+    if epoch is None:
+        epoch = utc_now().timestamp() if scenario is None else scenario.scenario.epoch_s
+    service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
     if scenario is not None:
         register(service.registry, scenario.work().names())
+    if options.sample:
+        create_sample(service)
     host = Host(service, loop, options.time_scale)
     wire = Wire(epoch)
     ended = asyncio.Event()

@@ -13,6 +13,7 @@ is exactly what it wanted, one version on, the first one had been applied: it go
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -66,17 +67,14 @@ class World:
     """What all things of a run share."""
 
     loop: asyncio.AbstractEventLoop
+    now: Callable[[], float]
+    """Seconds on the run's clock since it began: what records are stamped with. Not always the
+    loop's own time, which uvloop keeps in whole milliseconds."""
     work: WorkTable
     network: Network
     chance: NetworkChance
     recorder: Recorder
     time_scale: float = 1.0
-    start: float = 0.0
-    """Loop time at which the run began."""
-
-    def now(self) -> float:
-        """Seconds on the run's clock since it began."""
-        return self.loop.time() - self.start
 
 
 @dataclass(slots=True)
@@ -251,13 +249,14 @@ class Thing:
         if status != "IN_PROGRESS" or not ours:
             self.current = None
 
-    async def _step(self, step_s: float) -> float:
-        """One step's work; return when its report is due."""
+    async def _step(self, step_s: float) -> float | None:
+        """One step's work; return when its report is due, None where the work takes no time."""
+        if not step_s:
+            return None
         world = self._world
-        due = world.now()
-        if step_s:
-            due += step_s / world.time_scale
-            await asyncio.sleep(step_s / world.time_scale)
+        scaled = step_s / world.time_scale
+        due = world.now() + scaled
+        await asyncio.sleep(scaled)
         return due
 
     # ----------------------------------------------------------------------- exchanges

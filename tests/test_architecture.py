@@ -14,7 +14,7 @@ FLOORS = [
     ["jobs.schedule", "jobs.registry", "jobs.registry_messages", "jobs.tags", "mqtt.reader"],
     ["jobs.model", "jobs.presign", "mqtt"],
     ["jobs.messages", "jobs.descriptions", "jobs.execution", "jobs.rollout"],
-    ["jobs.template_messages", "jobs.events", "jobs.board"],
+    ["jobs.template_messages", "jobs.events", "jobs.board", "jobs.settings"],
     ["jobs.ledger"],
     ["jobs.data_plane", "jobs.lifecycle"],
     ["jobs.enrolment"],
@@ -28,8 +28,9 @@ FLOORS = [
     ["jobs.rest.data", "jobs.rest.job_routes", "jobs.rest.registry_routes",
      "jobs.rest.template_routes"],
     ["jobs.rest"],
-    ["clock", "behaviour", "results", "expectations", "scenario.units", "scenario.document"],
-    ["host", "scenario.job"],
+    ["clock", "behaviour", "results", "expectations", "open_files", "scenario.units",
+     "scenario.document"],
+    ["host", "scenario.job", "sample"],
     ["scenario.model"],
     ["thing", "endpoints.mqtt", "endpoints.http", "scenario.file"],
     ["fleet", "scenario", "owner", "transports.lossy", "transports.memory", "transports.mqtt",
@@ -37,14 +38,17 @@ FLOORS = [
     ["report.summary"],
     ["report.text", "run"],
     ["serve", "live"],
-    ["locust_bridge", "cli.runs", "cli.serving"],
+    ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
+     "aws_cli.session"],
+    ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
+    ["locust_bridge", "cli.runs", "cli.serving", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")

@@ -1,5 +1,7 @@
 """Chance: the same for the same seed, whatever the order, and of the shape that was asked for."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -61,25 +63,40 @@ def test_draws_are_whole_milliseconds_of_the_right_shape() -> None:
 def test_network_chance_does_not_depend_on_the_order_of_asking() -> None:
     network = Network(Distribution("lognormal", 0.04, 0.4), lost_replies=0.1, lost_requests=0.2)
     one, other = NetworkChance(network, 3), NetworkChance(network, 3)
-    asked = [(one.latency(t, n), one.loses_reply(t, n)) for t in range(9) for n in range(9)]
-    again = [
-        (other.latency(t, n), other.loses_reply(t, n))
-        for t in reversed(range(9))
-        for n in reversed(range(9))
-    ]
+    asked = [one.exchange(t, n) for t in range(9) for n in range(9)]
+    again = [other.exchange(t, n) for t in reversed(range(9)) for n in reversed(range(9))]
     assert asked == again[::-1]
-    many = range(50_000)
-    assert sum(one.loses_reply(0, n) for n in many) == pytest.approx(5000, abs=340)
-    assert sum(one.loses_request(0, n) for n in many) == pytest.approx(10_000, abs=450)
-    jitter = [one.jitter(1, n) for n in many]
+    many = [one.exchange(0, n) for n in range(50_000)]
+    lost = Counter(what for _, what in many)
+    assert lost["request"] == pytest.approx(10_000, abs=450)
+    assert lost["reply"] == pytest.approx(50_000 * 0.8 * 0.1, abs=310)
+    assert np.median([latency for latency, _ in many]) == pytest.approx(0.04, abs=0.001)
+    jitter = [one.jitter(1, n) for n in range(50_000)]
     assert 0 <= min(jitter) < max(jitter) < 1
     assert sum(jitter) / len(jitter) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_quiet_network_loses_nothing() -> None:
     chance = NetworkChance(Network(), 1)
-    assert not any(chance.loses_reply(0, n) or chance.loses_request(0, n) for n in range(100))
-    assert chance.latency(3, 3) == 0.0
+    assert chance.quiet
+    assert {chance.exchange(0, n) for n in range(100)} == {(0.0, None)}
+    for network in (
+        Network(lost_replies=0.01),
+        Network(lost_requests=0.01),
+        Network(Distribution("constant", 0.001)),
+    ):
+        assert not NetworkChance(network, 1).quiet
+
+
+@pytest.mark.parametrize(("lost_requests", "lost_replies", "what"), [
+    (1.0, 0.0, "request"), (1.0, 1.0, "request"), (0.0, 1.0, "reply"),
+])  # fmt: skip
+def test_a_network_that_loses_everything(
+    lost_requests: float, lost_replies: float, what: str
+) -> None:
+    network = Network(lost_replies=lost_replies, lost_requests=lost_requests)
+    chance = NetworkChance(network, 1)
+    assert {chance.exchange(0, n)[1] for n in range(1000)} == {what}
 
 
 @pytest.mark.parametrize("things", [1, 2, 7, 10, 1000])

@@ -24,12 +24,31 @@ def test_asyncio_still_resolves_sleeps_as_the_loop_expects() -> None:
     async def main(loop: VirtualLoop) -> bool:
         task = loop.create_task(asyncio.sleep(5))
         await asyncio.sleep(0)
-        parked = [item for _, _, item in loop._timers]
+        parked = [item for bag in loop._far.values() for _, _, item in bag]
         task.cancel()
         return len(parked) == 1 and isinstance(parked[0], asyncio.Future)
 
     assert run(main)
     assert clock._PARKED.cancel() is None  # type: ignore[func-returns-value]
+
+
+def test_timers_fire_in_order_of_time_then_of_asking() -> None:
+    """Whatever second they are in, and whether that second runs already when they are set."""
+    fired: list[tuple[float, int]] = []
+    delays = [2.5, 0.25, 7.0, 0.25, 2.0, 1.999, 3.0, 0.0, 2.5, 1.0, 86_400.0, 59.999, 2.001]
+
+    async def main(loop: VirtualLoop) -> None:
+        for start in (0.0, 0.7, 0.1):  # the second round begins within a second that runs
+            await asyncio.sleep(start)
+            begun = loop.time()
+            for at, delay in enumerate(delays):
+                loop.call_at(begun + delay, lambda at=at: fired.append((loop.time(), at)))
+            wanted = sorted((begun + delay, at) for at, delay in enumerate(delays))
+            await asyncio.sleep(100_000)
+            assert fired == wanted
+            fired.clear()
+
+    run(main)
 
 
 def test_a_year_passes_at_once() -> None:

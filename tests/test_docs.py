@@ -1,7 +1,7 @@
 """Generated parts of the documentation are those that the code would write today."""
 
 from docs.generate import README, state_diagram, with_diagram
-from simulator.jobs.execution import DEVICE_SETTABLE, TRANSITIONS
+from simulator.jobs.execution import AWS, TRANSITIONS
 
 
 def test_the_state_diagram_is_drawn_from_the_table() -> None:
@@ -12,4 +12,4 @@ def test_the_state_diagram_is_drawn_from_the_table() -> None:
 
 def test_a_device_may_set_what_some_transition_gives_it() -> None:
     by_device = {to for (_, to), actors in TRANSITIONS.items() if "device" in actors}
-    assert by_device == DEVICE_SETTABLE
+    assert by_device == AWS.device_settable == {"IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED"}

@@ -47,7 +47,7 @@ def test_things_reconnect_and_resume_where_they_were() -> None:
         port = listening.getsockname()[1]
         door = MqttEndpoint(host, wire)
         await door.start(listening)
-        world = resolved.world(loop, recorder, time_scale=60)
+        world = resolved.world(loop, loop.time, recorder, time_scale=60)
         network = MqttNetwork("127.0.0.1", port, wire)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:

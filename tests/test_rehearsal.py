@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from simulator import results
-from simulator.report.summary import as_json
+from simulator.report.summary import as_json, schedule_slip
 from simulator.report.text import render
 from simulator.run import Finished, Resolved, RunDirectory, rehearse, utc_now
 from simulator.scenario import load, loads
@@ -34,7 +34,7 @@ def scenario(work: str = "duration: 90s, steps: 3", network: str = "{}", **more:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_scenario_gives_its_golden_summary(path: Path) -> None:
-    """To renew after a meant change: rehearse with --out and copy summary.json here."""
+    """After a change that was meant: ``make golden``."""
     finished = rehearse(Resolved.of(load(path), None, None))
     golden = GOLDEN / f"{path.stem}.json"
     assert as_json(finished.summary) == json.loads(golden.read_text())
@@ -158,3 +158,16 @@ def test_a_run_directory_is_fresh_each_time(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert [str(RunDirectory(None, "x").path) for _ in range(2)] == ["runs/x-001", "runs/x-002"]
+
+
+def test_schedule_slip_is_of_what_had_a_time_to_begin_at() -> None:
+    def slip(*pairs: tuple[float, float]) -> float:
+        rows = [(0, results.UPDATE, 0, 0, 1, due, sent, sent + 0.1) for due, sent in pairs]
+        return schedule_slip(np.array(rows, results.DTYPE))
+
+    assert slip() == 0
+    assert slip((1, 1), (2, 2)) == 0
+    assert slip((1.0005, 1)) == 0
+    assert slip((1, 1.5)) == pytest.approx(0.5)
+    assert slip((1, 1.5), *[(2, 2)] * 1000) == pytest.approx(0.5)
+    assert slip((1, 1.5), *[(2, 2.001)] * 999) == pytest.approx(0.001)

@@ -220,3 +220,11 @@ def test_the_schema_names_every_key() -> None:
     }  # fmt: skip
     assert schema["properties"]["expect"]["propertyNames"]["enum"] == list(NAMES)
     assert schema["additionalProperties"] is False
+
+
+def test_faults_come_in_the_order_of_the_file() -> None:
+    text = "fleet: []\nnetwrk: {}\njob: {document: 3}\nload: {ramp: 3}\nexpect: {x: y}\n"
+    with pytest.raises(ScenarioError) as caught:
+        loads(text, "a:b.yaml")
+    lines = [line.split(":")[2] for line in str(caught.value).splitlines()]
+    assert lines == ["1", "2", "3", "4", "5"]

@@ -6,10 +6,12 @@ wrong, 3 the target could not be reached or was lost, 4 the generator could not 
 """
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from simulator.errors import JobfleetError, ScenarioError, TargetError, UsageError
 
@@ -84,6 +86,22 @@ def serve(
         Path | None,
         typer.Option(help="Register this scenario's fleet at the start.", show_default=False),
     ] = None,
+    epoch: Annotated[
+        datetime | None,
+        typer.Option(
+            help="When its time begins (UTC; default: the scenario's epoch, else now).",
+            show_default=False,
+        ),
+    ] = None,
+    dialect: Annotated[
+        str,
+        typer.Option(
+            help="aws: what AWS is known to do. cli-page: what the AWS CLI's reference page says."
+        ),
+    ] = "aws",
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Create that page's SampleJob on MotionSensor1.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say the addresses as one line of JSON.")
     ] = False,
@@ -97,7 +115,19 @@ def serve(
     """Serve the Jobs service over MQTT and HTTP until interrupted."""
     from simulator.cli import serving
 
-    serving.serve(host, mqtt_port, http_port, time_scale, scenario, as_json, with_parent, quotas)
+    serving.serve(
+        host,
+        mqtt_port,
+        http_port,
+        time_scale,
+        scenario,
+        epoch,
+        as_json,
+        with_parent,
+        dialect,
+        sample,
+        quotas,
+    )
 
 
 @app.command()
@@ -120,6 +150,26 @@ def schema() -> None:
     runs.schema()
 
 
+AWS_COMMAND = "iot-jobs-data"
+
+
+class _Verbatim(TyperCommand):
+    """A command whose arguments are nobody's business but its own."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Leave all as it is."""
+        ctx.args = args
+        return args
+
+
+@app.command(AWS_COMMAND, cls=_Verbatim, add_help_option=False)
+def iot_jobs_data(context: typer.Context) -> None:
+    """The AWS CLI's commands of this name: update-job-execution and three more."""
+    from simulator.aws_cli.driver import main as run_aws_command
+
+    raise typer.Exit(run_aws_command(context.args))
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -131,10 +181,18 @@ def version() -> None:
 def main() -> None:
     """Run the command line; every error of ours is one message and an exit code."""
     try:
-        app()
+        app(args=_command_first(sys.argv[1:]))
     except JobfleetError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(exit_code(error))
+
+
+def _command_first(argv: list[str]) -> list[str]:
+    """As in the AWS CLI, that command's global options may stand before it."""
+    if AWS_COMMAND in argv and argv[0].startswith("--"):
+        at = argv.index(AWS_COMMAND)
+        return [AWS_COMMAND, *argv[:at], *argv[at + 1 :]]
+    return argv
 
 
 def exit_code(error: JobfleetError) -> int:

@@ -18,7 +18,7 @@ def rehearse(
     scenario: Path, seed: int | None, things: int | None, out: Path | None, quiet: bool
 ) -> int:
     """Rehearse; return the exit code."""
-    resolved = _resolve(scenario, seed, things)
+    resolved = _resolve(scenario, seed, things, quiet)
     directory = RunDirectory(out, resolved.name)
     started = utc_now()
     interactive = sys.stderr.isatty() and not quiet
@@ -28,7 +28,9 @@ def rehearse(
     if interactive:
         typer.echo("\r\033[K", err=True, nl=False)
     directory.write(finished, started)
-    if not quiet:
+    if quiet:
+        typer.echo(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
+    else:
         typer.echo(render(finished.summary, finished.wall_s))
     typer.echo(f"Run directory: {directory.path}")
     if finished.summary.ended == INTERRUPTED:
@@ -51,7 +53,16 @@ def live(
     resolved = _resolve(scenario, seed, things)
     directory = RunDirectory(out, resolved.name).path
     bridge = Path(__file__).parents[1] / "locust_bridge.py"
-    command = [sys.executable, "-m", "locust", "-f", str(bridge), "--headless", "--only-summary"]
+    command = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(bridge),
+        "--headless",
+        "--only-summary",
+        "--brief",
+    ]
     command += ["--scenario", str(scenario), "--seed", str(resolved.seed)]
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
@@ -88,8 +99,10 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def _resolve(scenario: Path, seed: int | None, things: int | None) -> Resolved:
+def _resolve(scenario: Path, seed: int | None, things: int | None, quiet: bool = False) -> Resolved:
     resolved = Resolved.of(load(scenario), seed, things)
+    if quiet:
+        return resolved
     typer.echo(f"Scenario {resolved.name}, seed {resolved.seed}", err=True)
     if resolved.question:
         typer.echo(f"Question: {resolved.question}", err=True)

@@ -63,9 +63,11 @@ class HttpEndpoint:
             signing_name(authorization),
         )
         try:
-            return self._rest.respond(request, self._host.now())
+            response = self._rest.respond(request, self._host.now())
         finally:
             self._host.publish()
+        self._host.hint(response.hint)
+        return response
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a socket that is bound already."""

@@ -221,6 +221,7 @@ class Connection(asyncio.Protocol):
             reply = host.handle(thing_name, job_id, request)
         except Rejection as rejection:
             self._answer(topic + "/rejected", wire.rejected(rejection, token, host.now()))
+            host.hint(rejection.hint)
         except Exception:
             log.exception("a request on %s failed", topic)
             failure = InternalError("The service failed; its log says why")

@@ -32,11 +32,11 @@ from simulator.jobs.messages import (
 )
 from simulator.jobs.model import Job, JobExecution
 from simulator.jobs.presign import PLACEHOLDER, Signer
-from simulator.jobs.quotas import Quotas
 from simulator.jobs.registry import Registry, check_job_id, check_thing_name
 from simulator.jobs.schedule import Timetable
+from simulator.jobs.settings import Settings
 from simulator.jobs.tags import TagStore
-from simulator.jobs.templates import Documents, Templates, check_placeholders
+from simulator.jobs.templates import Templates, check_placeholders
 
 FIRST_SLICE: Final = 250
 """So many executions a command creates or cancels before it answers; ``expire`` does the rest."""
@@ -51,15 +51,8 @@ DELETIONS: Final = 10
 class ControlPlane(Templates):
     """Jobs made, changed, cancelled and deleted, and single executions of theirs."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        epoch: float,
-        documents: Documents | None,
-        limits: Quotas | None,
-    ) -> None:
-        super().__init__(registry, documents, limits)
-        self.epoch = epoch
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        super().__init__(registry, settings)
         self.tags = TagStore()
 
     # --------------------------------------------------------------------------- jobs
@@ -308,7 +301,7 @@ class ControlPlane(Templates):
         if request.scheduling_config is None:
             return None
         try:
-            return Timetable(request.scheduling_config, continuous, now, self.epoch)
+            return Timetable(request.scheduling_config, continuous, now, self.settings.epoch)
         except ValueError as error:
             raise InvalidRequest(f"schedulingConfig: {error}") from None
 
@@ -316,7 +309,8 @@ class ControlPlane(Templates):
         """Whoever signs the placeholders, where there are any."""
         if config is None or config.role_arn is None or not PLACEHOLDER.search(document):
             return None
-        return Signer(config.role_arn, config.expires_in_sec, self.registry.region, self.epoch)
+        region, epoch = self.registry.region, self.settings.epoch
+        return Signer(config.role_arn, config.expires_in_sec, region, epoch)
 
     def _existing(self, job_id: str) -> Job:
         check_job_id(job_id)

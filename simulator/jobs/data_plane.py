@@ -7,6 +7,8 @@ in docs/fidelity.md.
 
 from typing import Final
 
+from msgspec import UNSET
+
 from simulator.errors import (
     InvalidRequest,
     InvalidStateTransition,
@@ -15,7 +17,7 @@ from simulator.errors import (
     VersionMismatch,
 )
 from simulator.jobs.board import describe, reported, summary
-from simulator.jobs.execution import DEVICE_SETTABLE
+from simulator.jobs.execution import CLI_PAGE
 from simulator.jobs.ledger import Ledger
 from simulator.jobs.messages import (
     EMPTY_UPDATE,
@@ -31,7 +33,8 @@ from simulator.jobs.messages import (
     UpdateReply,
 )
 from simulator.jobs.model import PENDING, JobExecution
-from simulator.jobs.registry import check_job_id, check_thing_name
+from simulator.jobs.registry import Registry, check_job_id, check_thing_name
+from simulator.jobs.settings import Settings
 
 NEXT: Final = "$next"
 """The job id that stands for whatever comes next for the thing."""
@@ -44,6 +47,11 @@ def state_of(execution: JobExecution) -> JobExecutionState:
 
 class DataPlane(Ledger):
     """GetPending, StartNext, Describe and Update."""
+
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        super().__init__(registry, settings)
+        self._device_settable = settings.dialect.device_settable
+        self._tells_state = settings.dialect.tells_state
 
     def handle(
         self, thing_name: str, job_id: str | None, request: DataRequest, now: float
@@ -139,10 +147,15 @@ class DataPlane(Ledger):
         if self.quotas is not None:
             self.quotas.write(now)
         status = request.status
-        if status not in DEVICE_SETTABLE:
-            raise InvalidStateTransition(
+        if status not in self._device_settable:
+            rejection = InvalidStateTransition(
                 f"The status of job execution cannot be changed to be {status}"
             )
+            rejection.hint = (
+                f"a device may not set {status} on AWS; --dialect {CLI_PAGE.name} allows it, "
+                "as the AWS CLI's page does"
+            )
+            raise rejection
         try:
             execution = self.execution(thing_name, job_id, request.execution_number)
         except Rejection:
@@ -161,10 +174,13 @@ class DataPlane(Ledger):
             raise
         if status == "IN_PROGRESS":
             self.restart_step_timer(execution, request.step_timeout_in_minutes, now)
-        if not (request.include_job_execution_state or request.include_job_document):
+        tell = request.include_job_execution_state
+        if tell is UNSET:
+            tell = self._tells_state
+        if not (tell or request.include_job_document):
             return EMPTY_UPDATE
         return UpdateReply(
-            state_of(execution) if request.include_job_execution_state else None,
+            state_of(execution) if tell else None,
             execution.job.document_at(now) if request.include_job_document else None,
         )
 

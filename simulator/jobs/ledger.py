@@ -31,8 +31,8 @@ from simulator.jobs.model import (
     Sweep,
     SweepKind,
 )
-from simulator.jobs.quotas import Quotas
 from simulator.jobs.registry import Registry
+from simulator.jobs.settings import Settings
 
 ABORTED = "ABORT_CANCEL"
 """The reason code of a job that aborted itself."""
@@ -45,11 +45,13 @@ def _age(item: Job | JobExecution) -> int:
 class Ledger(Board):
     """The state behind both planes of the service."""
 
-    def __init__(self, registry: Registry, limits: Quotas | None) -> None:
+    def __init__(self, registry: Registry, settings: Settings) -> None:
         super().__init__()
         self.registry = registry
-        self.quotas = limits
+        self.settings = settings
+        self.quotas = settings.quotas
         self.events = EventConfigurations()
+        self._transitions = settings.dialect.transitions  # at hand: every update asks them
         self.jobs: dict[str, Job] = {}
         self.by_status: dict[JobStatus, list[Job]] = {status: [] for status in JOB_STATUSES}
         """Jobs of each status in order of creation."""
@@ -109,21 +111,22 @@ class Ledger(Board):
         Raises:
             InvalidStateTransition: it may not go there; nothing changed.
         """
-        before = execution.status
+        before, transitions = execution.status, self._transitions
         if to == before or before not in PENDING:
-            advance(execution, to, actor, now)  # progress, or refused: no list changes
+            # progress, or refused: no list changes
+            advance(execution, to, actor, now, transitions)
             if details is not None:
                 execution.status_details = details
             return
         at = None if execution.hidden else self.position(execution)
-        advance(execution, to, actor, now)
+        advance(execution, to, actor, now, transitions)
         if details is not None:
             execution.status_details = details
         job, thing_name = execution.job, execution.thing_name
         job.counts[before] -= 1
         job.counts[to] += 1
         head = self.head(thing_name)
-        if to == "IN_PROGRESS":
+        if to in PENDING:
             if at is not None:
                 self.move(execution, at)
             else:
@@ -138,7 +141,7 @@ class Ledger(Board):
             self._ended(execution, now)
         if head is not self.head(thing_name):
             self.tell_next(thing_name, now)
-        if to != "IN_PROGRESS":
+        if to not in PENDING:
             self.settle(job, now)
 
     def hide(self, execution: JobExecution, now: float) -> None:

@@ -8,7 +8,7 @@ Times in replies and notices are seconds of elapsed scenario time; ``wire.py`` m
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from simulator.jobs.configuration import (
     MAX_MINUTES,
@@ -93,7 +93,8 @@ class UpdateJobExecutionRequest(Struct, rename="camel", omit_defaults=True):
     status_details: StatusDetails | None = None
     step_timeout_in_minutes: StepTimeout | None = None
     expected_version: Long | None = None
-    include_job_execution_state: bool = False
+    include_job_execution_state: bool | UnsetType = UNSET
+    """Unset is not the same as false: the dialects differ in what it means."""
     include_job_document: bool = False
     execution_number: Long | None = None
     client_token: str | None = None

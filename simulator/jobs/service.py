@@ -12,10 +12,11 @@ No IO, no clock, no chance. The house from the ground up: ``board`` (what waits 
 from typing import Literal
 
 from simulator.jobs.data_plane import DataPlane
+from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.listings import Listings
 from simulator.jobs.quotas import Quotas
 from simulator.jobs.registry import Registry
-from simulator.jobs.templates import Documents
+from simulator.jobs.settings import Documents, Settings
 
 
 class JobsService(DataPlane, Listings):
@@ -26,6 +27,7 @@ class JobsService(DataPlane, Listings):
         region: str = "us-east-1",
         account: str = "123456789012",
         *,
+        dialect: Dialect = AWS,
         epoch: float = 0.0,
         documents: Documents | None = None,
         quotas: Literal["aws"] | None = None,
@@ -35,10 +37,11 @@ class JobsService(DataPlane, Listings):
         Args:
             region: stands in every ARN.
             account: stands in every ARN.
+            dialect: whom it believes where AWS's pages disagree (``execution.py``).
             epoch: the Unix time at which elapsed time is 0: schedules and signatures need it.
             documents: reads the text behind a ``documentSource`` and raises InvalidRequest where
                 it cannot; without it every documentSource is refused.
             quotas: ``"aws"`` throttles and limits as AWS does by default.
         """
         limits = Quotas() if quotas == "aws" else None
-        super().__init__(Registry(region, account), epoch, documents, limits)
+        super().__init__(Registry(region, account), Settings(dialect, epoch, documents, limits))

@@ -4,8 +4,6 @@ A template gives what a CreateJob request leaves out; what the request says wins
 DG:job-templates, botocore ``iot``; what AWS does not say stands in docs/fidelity.md.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from simulator.errors import Conflict, InvalidRequest, LimitExceeded, ResourceNotFound
@@ -21,9 +19,9 @@ from simulator.jobs.messages import CreateJobRequest
 from simulator.jobs.model import Job
 from simulator.jobs.paging import MAX_RESULTS, page
 from simulator.jobs.presign import MOST, PLACEHOLDER
-from simulator.jobs.quotas import Quotas
 from simulator.jobs.registry import Registry, check_job_id
 from simulator.jobs.schedule import Cron
+from simulator.jobs.settings import Settings
 from simulator.jobs.template_messages import (
     CreateJobTemplateReply,
     CreateJobTemplateRequest,
@@ -31,9 +29,6 @@ from simulator.jobs.template_messages import (
     JobTemplatePage,
     JobTemplateSummary,
 )
-
-Documents = Callable[[str], str]
-"""Reads a documentSource; raises InvalidRequest where it cannot."""
 
 COPIED = (
     "presigned_url_config",
@@ -50,11 +45,8 @@ COPIED = (
 class Templates(Enrolment):
     """CreateJobTemplate, DescribeJobTemplate, ListJobTemplates, DeleteJobTemplate, managed ones."""
 
-    def __init__(
-        self, registry: Registry, documents: Documents | None, limits: Quotas | None
-    ) -> None:
-        super().__init__(registry, limits)
-        self.documents = documents
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        super().__init__(registry, settings)
         self.templates: dict[str, JobTemplate] = {}
         self.managed = managed_templates(registry.region)
         self._managed_by_arn = {t.template_arn: t for t in self.managed.values()}
@@ -144,11 +136,12 @@ class Templates(Enrolment):
             raise InvalidRequest("Provide a document: neither document nor documentSource is given")
         if document is None:
             assert source is not None
-            if self.documents is None:
+            documents = self.settings.documents
+            if documents is None:
                 raise InvalidRequest(
                     f"documentSource {source!r} cannot be read here; give the text as document"
                 )
-            document = self.documents(source)
+            document = documents(source)
         elif source is not None:
             raise InvalidRequest("Give document or documentSource, not both")
         try:

@@ -60,9 +60,9 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
         scenario = Scenario.model_validate(value)
     except ValidationError as error:
         faults += [_fault(document, fault) for fault in error.errors()]
-        raise ScenarioError("\n".join(faults)) from None
+        raise ScenarioError("\n".join(_from_top_to_bottom(name, faults))) from None
     if faults:
-        raise ScenarioError("\n".join(faults))
+        raise ScenarioError("\n".join(_from_top_to_bottom(name, faults)))
     question = re.match(r"#\s*Question:\s*(.+)", text)
     loaded = Loaded(FilePath(name).stem, scenario, question.group(1) if question else None)
     loaded.notes = notes
@@ -76,6 +76,11 @@ def _epoch_s(value: object) -> float:
     except ValueError:
         at = DEFAULT_EPOCH
     return at.timestamp()
+
+
+def _from_top_to_bottom(name: str, faults: list[str]) -> list[str]:
+    """Faults, each ``name:line: …``, as one meets them in the file."""
+    return sorted(faults, key=lambda fault: int(fault[len(name) + 1 :].partition(":")[0]))
 
 
 def dump(scenario: Scenario) -> str:

@@ -8,7 +8,7 @@ costs a third more).
 
 import asyncio
 
-from simulator.behaviour import NetworkChance
+from simulator.behaviour import Loss, NetworkChance
 from simulator.errors import NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest
 from simulator.thing import Link
@@ -33,33 +33,30 @@ class LossyLink:
 
     async def connect(self) -> None:
         """Connect, one round trip late."""
-        self._ordinal += 1
-        latency = self._chance.latency(self._thing, self._ordinal)
+        latency, _ = self._next()
         if latency:
             await asyncio.sleep(latency)
         await self._link.connect()
 
     async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
         """Ask through the bad network; raise NoReply where it swallows something."""
-        self._ordinal = ordinal = self._ordinal + 1
-        chance, thing = self._chance, self._thing
-        if chance.loses and chance.loses_request(thing, ordinal):
-            await self._wait_in_vain()
-        latency = chance.latency(thing, ordinal)
-        if latency:
-            await asyncio.sleep(latency)
-        if chance.loses and chance.loses_reply(thing, ordinal):
+        latency, lost = self._next()
+        if lost != "request":
+            if latency:
+                await asyncio.sleep(latency)
+            if lost is None:
+                return await self._link.call(job_id, request)
             try:
                 await self._link.call(job_id, request)
             except Rejection:
                 pass  # lost as well
-            await self._wait_in_vain()
-        return await self._link.call(job_id, request)
+        await asyncio.sleep(self._timeout)
+        raise NoReply(f"no reply within {self._timeout:g} s")
 
     def close(self) -> None:
         """Close the link beneath."""
         self._link.close()
 
-    async def _wait_in_vain(self) -> None:
-        await asyncio.sleep(self._timeout)
-        raise NoReply(f"no reply within {self._timeout:g} s")
+    def _next(self) -> tuple[float, Loss | None]:
+        self._ordinal = ordinal = self._ordinal + 1
+        return self._chance.exchange(self._thing, ordinal)

@@ -21,6 +21,7 @@ from simulator.errors import Rejection
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.configuration import JobExecutionsRolloutConfig, TimeoutConfig
+from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.messages import (
     CreateJobRequest,
     DataReply,
@@ -167,10 +168,12 @@ class World:
 
 
 @asynccontextmanager
-async def opened(door: str, quotas: Literal["aws"] | None = None) -> AsyncIterator[World]:
+async def opened(
+    door: str, dialect: Dialect = AWS, quotas: Literal["aws"] | None = None
+) -> AsyncIterator[World]:
     """A fresh service behind the door, closed at the end."""
     loop = asyncio.get_running_loop()
-    host = ManualHost(JobsService(epoch=EPOCH, quotas=quotas), loop)
+    host = ManualHost(JobsService(dialect=dialect, epoch=EPOCH, quotas=quotas), loop)
     for name in (THING, "T2"):
         host.service.registry.create_thing(name)
     listener: Any = Listener()
@@ -285,7 +288,7 @@ OWNERS = ("memory", "http")
 
 
 def over(
-    *doors: str, quotas: Literal["aws"] | None = None
+    *doors: str, dialect: Dialect = AWS, quotas: Literal["aws"] | None = None
 ) -> Callable[[Body], Callable[[str], None]]:
     """Make a case body a test over each of these doors."""
 
@@ -293,7 +296,7 @@ def over(
         @pytest.mark.parametrize("door", doors or ALL)
         def test(door: str) -> None:
             async def run() -> None:
-                async with opened(door, quotas) as world:
+                async with opened(door, dialect, quotas) as world:
                     await body(world)
 
             asyncio.run(run())

@@ -66,7 +66,7 @@ class Rest:
     def _refuse(self, rejection: Rejection) -> Response:
         name = rejection.http_error
         body = {"__type": name, "message": rejection.message}
-        return Response(rejection.http_status, msgspec.json.encode(body), name)
+        return Response(rejection.http_status, msgspec.json.encode(body), name, rejection.hint)
 
     def _dispatch(self, request: Request, now: float) -> Members:
         for router in _PLANES.get(request.signing_name, (_DATA, _CONTROL)):

@@ -30,11 +30,12 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``."""
+    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``, ``hint`` to the log."""
 
     status: int
     body: bytes
     error_type: str | None = None
+    hint: str | None = None
 
 
 def signing_name(authorization: str | None) -> str | None:

@@ -1,0 +1,1 @@
+"""``jobfleet iot-jobs-data``: the AWS CLI's commands of that name, by version 2's rules."""
