@@ -26,7 +26,7 @@ FLOORS = [
     ["jobs.rest.call"],
     ["jobs.rest.routes"],
     ["jobs.rest.data", "jobs.rest.job_routes", "jobs.rest.registry_routes",
-     "jobs.rest.template_routes"],
+     "jobs.rest.template_routes", "jobs.rest.account_routes"],
     ["jobs.rest"],
     ["clock", "behaviour", "results", "expectations", "open_files", "scenario.units",
      "scenario.document"],

@@ -5,8 +5,8 @@ Rule 1: both planes own ``GET /things/{thing}/jobs…``; the SigV4 credential sc
 Rule 2: a path segment may be percent-encoded (boto3 sends ``%24next`` and ``%3A``), so a path is
         split first and decoded after.
 Rule 3: an error says its name in ``x-amzn-ErrorType`` and in ``__type``, which suits every SDK.
-Rule 4: every operation is a row of a table: ``data``, ``job_routes``, ``registry_routes`` and
-        ``template_routes`` hold them; nothing else looks at a path.
+Rule 4: every operation is a row of a table: ``data``, ``job_routes``, ``registry_routes``,
+        ``template_routes`` and ``account_routes`` hold them; nothing else looks at a path.
 
 Source: botocore ``iot-jobs-data`` 2017-09-29 and ``iot`` 2015-05-28 (URIs, members, statuses).
 """
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import msgspec
 
 from simulator.errors import InvalidTopic, Rejection
+from simulator.jobs.rest.account_routes import ACCOUNT_ROUTES
 from simulator.jobs.rest.call import Call, Members, Request, Response, signing_name
 from simulator.jobs.rest.data import DATA_ROUTES
 from simulator.jobs.rest.job_routes import JOB_ROUTES
@@ -28,7 +29,7 @@ from simulator.jobs.wire import Wire
 __all__ = ["ENDPOINT_TYPES", "Request", "Response", "Rest", "signing_name"]
 
 _DATA = Router(DATA_ROUTES)
-_CONTROL = Router((*JOB_ROUTES, *REGISTRY_ROUTES, *TEMPLATE_ROUTES))
+_CONTROL = Router((*JOB_ROUTES, *REGISTRY_ROUTES, *TEMPLATE_ROUTES, *ACCOUNT_ROUTES))
 _PLANES: dict[str | None, tuple[Router, ...]] = {
     "iot": (_CONTROL,),
     "iot-jobs-data": (_DATA,),
