@@ -6,11 +6,12 @@ The house in reading order (a module imports only from what stands above it here
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, ledger, lifecycle, enrolment,
                      templates, control_plane, listings, data_plane, service, wire, rest
-    mqtt/            MQTT packets and topic filters, without IO
+    mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     clock.py         the virtual event loop
     behaviour.py     cohorts and chance: work plans, outcomes, network faults
     results.py       one flat record per exchange
     open_files.py    how many connections a process may have
+    certificates.py  an authority, a server's certificate and devices'
     host.py          the one owner of a service on a loop
     sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
@@ -21,6 +22,7 @@ The house in reading order (a module imports only from what stands above it here
     report/          records → summary → text and JSON
     run.py           where everything meets
     serve.py         the service on real ports
+    embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
     locust_bridge.py Locust measures a live run
     aws_cli/         the AWS CLI's iot-jobs-data commands

@@ -184,11 +184,18 @@ class Disconnected(JobfleetError):
 
 
 class MqttError(JobfleetError):
-    """The peer broke MQTT; ``return_code`` is the CONNACK code to answer with, if any."""
+    """The peer broke MQTT, or a rule of AWS's broker.
 
-    def __init__(self, message: str, return_code: int | None = None) -> None:
+    Attributes:
+        return_code: the CONNACK code to answer an MQTT 3.1.1 client with, if any.
+        reason: the reason code that an MQTT 5 client hears, in CONNACK or DISCONNECT; 0x81 is
+            "malformed packet".
+    """
+
+    def __init__(self, message: str, return_code: int | None = None, reason: int = 0x81) -> None:
         super().__init__(message)
         self.return_code = return_code
+        self.reason = reason
 
 
 class ScenarioError(JobfleetError):

@@ -32,6 +32,7 @@ class Host:
         self.service = service
         self.time_scale = time_scale
         self.listeners: list[Listener] = []
+        self.effects_told = 0
         self._loop = loop
         self._start = loop.time()
         self._hinted: dict[str, None] = {}
@@ -51,6 +52,7 @@ class Host:
         service = self.service
         if service.effects:
             effects, service.effects = service.effects, []
+            self.effects_told += len(effects)
             now = self.now()
             for effect in effects:
                 for listener in self.listeners:

@@ -24,6 +24,7 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 
 from simulator import results
+from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, ScenarioError, TargetError, UsageError
 from simulator.fleet import Fates
 from simulator.live import LiveFleet, LoopThread, check_scale, parse_target, unreachable
@@ -34,7 +35,6 @@ from simulator.report.summary import Outcome
 from simulator.report.text import render
 from simulator.run import GROUP, Finished, Resolved, RunDirectory, summarise, utc_now
 from simulator.scenario import dump, load
-from simulator.serve import EmbeddedService
 
 log = logging.getLogger(__name__)
 

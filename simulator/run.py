@@ -336,5 +336,8 @@ def machine(started: datetime, wall_s: float) -> dict[str, Any]:
 
 
 def utc_now() -> datetime:
-    """The wall clock: for ``machine.json``, and for a service that begins now."""
+    """The calendar: for ``machine.json``, and for what the world dates (signatures, certificates).
+
+    Nothing that a run computes may depend on it; a service that no scenario dates begins now.
+    """
     return datetime.now(UTC)

@@ -1,48 +1,74 @@
 """A Jobs service on real ports: ``jobfleet serve``, and the same as a process of its own.
 
 Rule 1: a port that is taken is one clear error, before anything is served.
-Rule 2: an embedded service ends with whoever started it: when its standard input closes.
+Rule 2: a plain door listens on the loopback, unless ``--insecure`` says that the network is meant.
 """
 
 import asyncio
 import json
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import uvloop
 
-from simulator.endpoints.http import HttpEndpoint
+from simulator.endpoints.documents import Documents
+from simulator.endpoints.http import HttpEndpoint, Verify
+from simulator.endpoints.identity import Action, Device, Policies
 from simulator.endpoints.mqtt import MqttEndpoint
-from simulator.errors import TargetError, UsageError
+from simulator.endpoints.sigv4 import Verifier
+from simulator.endpoints.tls import Identification, TlsEndpoint
+from simulator.errors import UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
-from simulator.jobs.rest import ENDPOINT_TYPES
 from simulator.jobs.wire import Wire
 from simulator.open_files import make_all_room
 from simulator.run import Resolved, register, utc_now
 from simulator.sample import create_sample
 
+if TYPE_CHECKING:
+    from simulator.endpoints.metrics import Metrics
+
 LOOPBACK: Final = "127.0.0.1"
+GOODBYE_S: Final = 0.5
+GOODBYE_LOOKS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a service listens."""
+    """Where a service listens; a port is 0 where there is no such door."""
 
     host: str
     mqtt: int
     http: int
+    tls_host: str = ""
+    mqtts: int = 0
+    https: int = 0
+    alpn: int = 0
 
     def as_json(self) -> str:
-        """One line for a program to read."""
-        return json.dumps({"host": self.host, "mqtt": self.mqtt, "http": self.http})
+        """One line for a program to read: the doors that there are."""
+        return json.dumps({name: v for name, v in asdict(self).items() if v})
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """The TLS doors; port 0 picks a free one."""
+
+    files: Identification
+    mqtts_port: int = 8883
+    https_port: int = 8443
+    alpn_port: int | None = None
+    """MQTT and HTTP on one port, told apart by ALPN (443 at AWS); None: no such port."""
+    policies: Policies = field(default_factory=Policies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +90,18 @@ class ServeOptions:
     """Create the AWS CLI page's sample job at the start."""
     quotas: Literal["aws"] | None = None
     """Throttle and limit as AWS does."""
+    tls: TlsOptions | None = None
+    keys: tuple[str, str] | None = field(default=None, repr=False)
+    """Access key and secret key to verify signatures with; None: they are not verified."""
+    plain: bool = True
+    """Whether to open the plain doors beside the TLS ones."""
+    insecure: bool = False
+    """Whether the plain doors may listen beyond the loopback."""
+    documents: Path | None = None
+    """The directory that ``file:`` document sources are read from."""
+    s3_endpoint_url: str | None = None
+    utc_now: Callable[[], datetime] = utc_now
+    """Reads the calendar: for the ``Date`` header and the age of signatures."""
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
@@ -72,8 +110,9 @@ def bind(host: str, port: int, option: str) -> socket.socket:
     Raises:
         UsageError: the address cannot be had; ``option`` is how to choose another.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), backlog=4096)
+        return socket.create_server((host, port), family=family, backlog=4096)
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"cannot listen on {host}:{port}: {error}; choose another port with {option} "
@@ -81,94 +120,192 @@ def bind(host: str, port: int, option: str) -> socket.socket:
         ) from None
 
 
-def serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``announce`` is called once both ports take connections."""
-    make_all_room()
-    mqtt = bind(options.host, options.mqtt_port, "--mqtt-port")
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on ``host``.
+
+    Raises:
+        UsageError: there is no such host.
+    """
+    if not host:
+        return False  # every interface
     try:
-        http = bind(options.host, options.http_port, "--http-port")
+        found = socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--host {host}: {error}") from None
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
+def plain_host(options: ServeOptions) -> str:
+    """Where the plain doors listen.
+
+    Raises:
+        UsageError: they would be open to the network, and nobody said that this is meant.
+    """
+    if options.insecure or is_loopback(options.host):
+        return options.host
+    if options.tls is not None:
+        return LOOPBACK
+    raise UsageError(
+        f"--host {options.host} would open MQTT and HTTP to the network without TLS; "
+        "use --tls DIR (`jobfleet certs DIR` makes the files), or say --insecure"
+    )
+
+
+def _bind_all(options: ServeOptions) -> dict[str, socket.socket]:
+    """A socket per door."""
+    host, wanted = plain_host(options), []
+    if options.plain:
+        wanted += [("mqtt", host, options.mqtt_port), ("http", host, options.http_port)]
+    if options.tls is not None:
+        tls = options.tls
+        wanted += [("mqtts", options.host, tls.mqtts_port), ("https", options.host, tls.https_port)]
+        if tls.alpn_port is not None:
+            wanted.append(("alpn", options.host, tls.alpn_port))
+    sockets: dict[str, socket.socket] = {}
+    try:
+        for door, where, port in wanted:
+            sockets[door] = bind(where, port, f"--{door}-port")
     except UsageError:
-        mqtt.close()
+        for bound in sockets.values():
+            bound.close()
         raise
+    return sockets
+
+
+def serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``announce`` is called once all ports take connections.
+
+    Raises:
+        UsageError: the doors cannot be opened as asked.
+    """
+    make_all_room()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(options, mqtt, http, announce))
+        runner.run(_serve(options, announce))
 
 
-async def _serve(
-    options: ServeOptions,
-    mqtt: socket.socket,
-    http: socket.socket,
-    announce: Callable[[Addresses], None],
-) -> None:
+async def _serve(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
     loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    if options.with_parent:
+        loop.add_reader(sys.stdin.fileno(), ended.set)
+    async with opened(options) as (addresses, _):
+        announce(addresses)
+        await ended.wait()
+
+
+@asynccontextmanager
+async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]:
+    """A service with all its doors, on the running loop; closed at the end.
+
+    Raises:
+        UsageError: the doors cannot be opened as asked.
+    """
+    if not options.plain and options.tls is None:
+        raise UsageError("--no-plain leaves no door; open the TLS ones with --tls DIR")
     scenario, epoch = options.scenario, options.epoch
     if epoch is None:
-        epoch = utc_now().timestamp() if scenario is None else scenario.scenario.epoch_s
+        now = options.utc_now().timestamp()
+        epoch = now if scenario is None else scenario.scenario.epoch_s
     service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
     if scenario is not None:
         register(service.registry, scenario.work().names())
     if options.sample:
         create_sample(service)
-    host = Host(service, loop, options.time_scale)
-    wire = Wire(epoch)
-    ended = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, ended.set)
-    if options.with_parent:
-        loop.add_reader(sys.stdin.fileno(), ended.set)
-    doors: tuple[MqttEndpoint | HttpEndpoint, ...] = (
-        MqttEndpoint(host, wire),
-        HttpEndpoint(host, wire, dict.fromkeys(ENDPOINT_TYPES, options.host)),
+    host = Host(service, asyncio.get_running_loop(), options.time_scale)
+    doors = _doors(options, host, Wire(epoch))
+    sockets = _bind_all(options)
+    ports = {name: bound.getsockname()[1] for name, bound in sockets.items()}
+    try:
+        for name, door in doors.items():
+            if name in sockets:
+                await door.start(sockets[name])
+            elif isinstance(door, (MqttEndpoint, HttpEndpoint)):
+                await door.start()  # without a port of its own it serves behind TLS
+        tls_host = options.host if options.tls is not None else ""
+        tls_ports = (ports.get(name, 0) for name in ("mqtts", "https", "alpn"))
+        yield (
+            Addresses(
+                plain_host(options), ports.get("mqtt", 0), ports.get("http", 0), tls_host,
+                *tls_ports,
+            ),
+            host,
+        )  # fmt: skip
+    finally:
+        for door in reversed(doors.values()):
+            await door.stop()
+        await _let_go(doors)
+        host.close()
+
+
+async def _let_go(doors: "dict[str, Door]") -> None:
+    """Give clients a moment to take what was sent last (over TLS, to say goodbye); then cut off."""
+    for _ in range(GOODBYE_LOOKS):
+        if not any(not isinstance(d, TlsEndpoint) and d.connections for d in doors.values()):
+            return
+        await asyncio.sleep(GOODBYE_S / GOODBYE_LOOKS)
+    for door in doors.values():
+        if isinstance(door, MqttEndpoint):
+            for client in list(door.connections):
+                client.abort()
+        elif isinstance(door, HttpEndpoint):
+            for connection in list(door.connections):
+                connection.abort()
+    await asyncio.sleep(0)  # their ends are told in the loop's next turn
+
+
+Door = MqttEndpoint | HttpEndpoint | TlsEndpoint
+
+
+def _verify(options: ServeOptions) -> Verify | None:
+    """How signatures are verified, or None where nobody gave keys to do it with."""
+    if options.keys is None:
+        return None
+    verifier = Verifier(*options.keys)
+    return lambda signed, services: verifier.verify(signed, services, options.utc_now())
+
+
+def _may(device: object, action: Action, resource: str) -> bool:
+    assert isinstance(device, Device)
+    return device.authorize(action, resource)
+
+
+def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
+    """Every door by the name of its port; those that others stand in front of come first."""
+    mqtt = MqttEndpoint(host, wire)
+
+    def mqtt_for(device: Device | None, trusted: bool = True) -> asyncio.Protocol:
+        return mqtt.connection() if device is None else mqtt.connection(device, _may)
+
+    scraped: list[Metrics] = []
+
+    def metrics() -> tuple[str, bytes]:
+        if not scraped:
+            from simulator.endpoints.metrics import Metrics
+
+            doors = {"mqtt": mqtt.requests, "http": lambda: http.counts}
+            open_now = {
+                "mqtt": lambda: len(mqtt.connections),
+                "http": lambda: len(http.connections),
+            }
+            scraped.append(Metrics(host, doors, open_now))
+        return scraped[0].text()
+
+    http = HttpEndpoint(
+        host,
+        wire,
+        utc_now=options.utc_now,
+        verify=_verify(options),
+        documents=Documents(options.documents, options.s3_endpoint_url),
+        mqtt=mqtt_for,
+        metrics=metrics,
     )
-    addresses = Addresses(options.host, mqtt.getsockname()[1], http.getsockname()[1])
-    for door, listening in zip(doors, (mqtt, http), strict=True):
-        await door.start(listening)
-    announce(addresses)
-    await ended.wait()
-    for door in doors:
-        await door.stop()
-    host.close()
-
-
-class EmbeddedService:
-    """A service in a process of its own, on free ports of the loopback, with a fleet registered."""
-
-    def __init__(self, scenario: Path, time_scale: float) -> None:
-        """Start it; ``scenario`` is a resolved scenario file.
-
-        Raises:
-            TargetError: it did not come up.
-        """
-        command = [sys.executable, "-m", "simulator.cli", "serve", "--mqtt-port", "0"]
-        command += ["--http-port", "0", "--time-scale", str(time_scale), "--json", "--with-parent"]
-        self.process = subprocess.Popen(
-            [*command, "--scenario", str(scenario)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C is for the run, which then ends its service
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        try:
-            said = json.loads(line)
-        except ValueError:
-            code = self.process.wait()
-            raise TargetError(f"the embedded service did not start (exit code {code})") from None
-        self.addresses = Addresses(said["host"], said["mqtt"], said["http"])
-
-    @property
-    def lost(self) -> bool:
-        """Whether its process has ended."""
-        return self.process.poll() is not None
-
-    def stop(self) -> None:
-        """End it."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+    doors: dict[str, Door] = {"mqtt": mqtt, "http": http}
+    if options.tls is not None:
+        files, policies = options.tls.files, options.tls.policies
+        doors["mqtts"] = TlsEndpoint(files, policies, mqtt=mqtt_for)
+        doors["https"] = TlsEndpoint(files, policies, http=http.connection)
+        if options.tls.alpn_port is not None:
+            doors["alpn"] = TlsEndpoint(files, policies, mqtt=mqtt_for, http=http.connection)
+    return doors

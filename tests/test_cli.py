@@ -442,8 +442,9 @@ def test_an_interrupted_rehearsal_sums_up_what_it_saw(tmp_path: Path) -> None:
     scenario = tmp_path / "s.yaml"
     scenario.write_text(SLOW.replace("steps: 60", "steps: 60000").replace("2h", "700d"))
     command = [*JOBFLEET, "rehearse", str(scenario), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        time.sleep(2)
+    with started(command) as process:
+        while psutil.Process(process.pid).cpu_times().user < 2:  # it is well beyond its start
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130

@@ -6,13 +6,13 @@ wrong, 3 the target could not be reached or was lost, 4 the generator could not 
 """
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 
+from simulator.cli import serving
 from simulator.errors import JobfleetError, ScenarioError, TargetError, UsageError
 
 app = typer.Typer(
@@ -74,60 +74,8 @@ def run(
     raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control))
 
 
-@app.command()
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    mqtt_port: Annotated[int, typer.Option(help="MQTT port; 0 picks a free one.")] = 1883,
-    http_port: Annotated[int, typer.Option(help="HTTP port; 0 picks a free one.")] = 8080,
-    time_scale: Annotated[
-        float, typer.Option(help="Scenario seconds per wall second: timers run faster.", min=1e-6)
-    ] = 1.0,
-    scenario: Annotated[
-        Path | None,
-        typer.Option(help="Register this scenario's fleet at the start.", show_default=False),
-    ] = None,
-    epoch: Annotated[
-        datetime | None,
-        typer.Option(
-            help="When its time begins (UTC; default: the scenario's epoch, else now).",
-            show_default=False,
-        ),
-    ] = None,
-    dialect: Annotated[
-        str,
-        typer.Option(
-            help="aws: what AWS is known to do. cli-page: what the AWS CLI's reference page says."
-        ),
-    ] = "aws",
-    sample: Annotated[
-        bool, typer.Option("--sample", help="Create that page's SampleJob on MotionSensor1.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Say the addresses as one line of JSON.")
-    ] = False,
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when standard input closes.", hidden=True)
-    ] = False,
-    quotas: Annotated[
-        str, typer.Option(help="none, or aws: throttle and limit as AWS does.")
-    ] = "none",
-) -> None:
-    """Serve the Jobs service over MQTT and HTTP until interrupted."""
-    from simulator.cli import serving
-
-    serving.serve(
-        host,
-        mqtt_port,
-        http_port,
-        time_scale,
-        scenario,
-        epoch,
-        as_json,
-        with_parent,
-        dialect,
-        sample,
-        quotas,
-    )
+app.command()(serving.serve)
+app.command()(serving.certs)
 
 
 @app.command()

@@ -57,8 +57,12 @@ class ControlPlane(Templates):
 
     # --------------------------------------------------------------------------- jobs
 
-    def create_job(self, job_id: str, request: CreateJobRequest, now: float) -> CreateJobReply:
+    def create_job(
+        self, job_id: str, request: CreateJobRequest, now: float, read: str | None = None
+    ) -> CreateJobReply:
         """Make a job and begin its rollout, or schedule it.
+
+        ``read`` is the text behind the request's documentSource, where the door has read it.
 
         The first executions exist when this returns; the others follow at the job's rate.
 
@@ -71,7 +75,7 @@ class ControlPlane(Templates):
         check_job_id(job_id)
         if job_id in self.jobs:
             raise ResourceAlreadyExists(f"Job {job_id} already exists")
-        request, document, raw = self.completed(request)
+        request, document, raw = self.completed(request, read)
         if len(request.targets) > MAX_TARGETS:
             raise InvalidRequest(f"{len(request.targets)} targets are more than {MAX_TARGETS}")
         presigned, continuous = (

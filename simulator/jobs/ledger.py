@@ -86,6 +86,11 @@ class Ledger(Board):
             )
         return found
 
+    @property
+    def timers(self) -> int:
+        """How many entries wait on the agenda, those out of date included."""
+        return len(self._agenda)
+
     # --------------------------------------------------------------------------- executions
 
     def queue(self, job: Job, thing_name: str, now: float, retry: int = 0) -> JobExecution:

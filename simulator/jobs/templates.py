@@ -52,9 +52,13 @@ class Templates(Enrolment):
         self._managed_by_arn = {t.template_arn: t for t in self.managed.values()}
 
     def create_job_template(
-        self, template_id: str, request: CreateJobTemplateRequest, now: float
+        self,
+        template_id: str,
+        request: CreateJobTemplateRequest,
+        now: float,
+        read: str | None = None,
     ) -> CreateJobTemplateReply:
-        """Make a template, from a document or from a job.
+        """Make a template, from a document or from a job; ``read`` as in ``create_job``.
 
         Raises:
             Conflict: the id is taken.
@@ -85,7 +89,7 @@ class Templates(Enrolment):
             request.destination_package_versions,
         )
         if request.job_arn is None:
-            made.document = self.read_document(request.document, request.document_source)
+            made.document = self.read_document(request.document, request.document_source, read)
         elif request.document is not None or request.document_source is not None:
             raise InvalidRequest("Give jobArn or a document, not both")
         else:
@@ -126,8 +130,10 @@ class Templates(Enrolment):
 
     # --------------------------------------------------------------------------- for CreateJob
 
-    def read_document(self, document: str | None, source: str | None) -> str:
-        """The text of a document, given or read from its source.
+    def read_document(
+        self, document: str | None, source: str | None, read: str | None = None
+    ) -> str:
+        """The text of a document, given or read from its source, if it was not ``read`` already.
 
         Raises:
             InvalidRequest: none is given, or both, it cannot be read, or it is not JSON.
@@ -137,11 +143,14 @@ class Templates(Enrolment):
         if document is None:
             assert source is not None
             documents = self.settings.documents
-            if documents is None:
+            if read is not None:
+                document = read
+            elif documents is None:
                 raise InvalidRequest(
                     f"documentSource {source!r} cannot be read here; give the text as document"
                 )
-            document = documents(source)
+            else:
+                document = documents(source)
         elif source is not None:
             raise InvalidRequest("Give document or documentSource, not both")
         try:
@@ -150,7 +159,9 @@ class Templates(Enrolment):
             raise InvalidRequest(f"The job document is not valid JSON: {error}") from None
         return document
 
-    def completed(self, request: CreateJobRequest) -> tuple[CreateJobRequest, str, str | None]:
+    def completed(
+        self, request: CreateJobRequest, read: str | None = None
+    ) -> tuple[CreateJobRequest, str, str | None]:
         """A request with what its template adds; its document, before and after parameters.
 
         Returns the request, the document, and, of a managed template, the document as it was.
@@ -171,7 +182,8 @@ class Templates(Enrolment):
             full = msgspec.structs.replace(request, description=description)
             return full, filled, managed.document
         if arn is None:
-            return request, self.read_document(request.document, request.document_source), None
+            document = self.read_document(request.document, request.document_source, read)
+            return request, document, None
         template = self._template_of(arn)
         changes = {
             name: getattr(template, name) for name in COPIED if getattr(request, name) is None
@@ -187,7 +199,7 @@ class Templates(Enrolment):
             document = template.document
             changes["document_source"] = template.document_source
         else:
-            document = self.read_document(request.document, request.document_source)
+            document = self.read_document(request.document, request.document_source, read)
         return msgspec.structs.replace(request, **changes), document, None
 
     def _template_of(self, arn: str) -> JobTemplate:

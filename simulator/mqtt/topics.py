@@ -5,6 +5,9 @@ Rule 1: a filter that begins with a wildcard does not match topics that begin wi
 Rule 2: ``a/#`` does not match ``a``: here AWS differs from the specification (DG:mqtt), and we
         follow AWS.
 Rule 3: nothing iterates over a set, so the order in which subscribers are served repeats.
+Rule 4: what is granted is a number: QoS in its two lowest bits, No Local and Retain As Published
+        above them. Where several filters of a subscriber match, it gets one copy, with the highest
+        QoS; No Local holds only if all say so, Retain As Published if one does.
 """
 
 from collections.abc import Hashable
@@ -55,23 +58,23 @@ class _Node(Generic[K]):
 
 
 class Subscriptions(Generic[K]):
-    """Who gets what, at which QoS. Filters without wildcards are one dict lookup."""
+    """Who gets what, with which options. Filters without wildcards are one dict lookup."""
 
     def __init__(self) -> None:
         self._exact: dict[str, dict[K, int]] = {}
         self._root: _Node[K] = _Node()
         self._own: dict[K, dict[str, int]] = {}
 
-    def subscribe(self, name: str, key: K, qos: int) -> None:
+    def subscribe(self, name: str, key: K, options: int) -> None:
         """Add or replace one subscription; the filter is taken to be valid."""
-        self._own.setdefault(key, {})[name] = qos
+        self._own.setdefault(key, {})[name] = options
         if _is_wild(name):
             node = self._root
             for level in name.split("/"):
                 node = node.children.setdefault(level, _Node())
-            node.subscribers[key] = qos
+            node.subscribers[key] = options
         else:
-            self._exact.setdefault(name, {})[key] = qos
+            self._exact.setdefault(name, {})[key] = options
 
     def unsubscribe(self, name: str, key: K) -> bool:
         """Forget one subscription; return whether there was one."""
@@ -89,8 +92,12 @@ class Subscriptions(Generic[K]):
         for name in self._own.pop(key, {}):
             self._forget(name, key)
 
+    def of(self, key: K) -> dict[str, int]:
+        """A subscriber's own filters and their options: to be read only."""
+        return self._own.get(key, {})
+
     def match(self, topic: str) -> dict[K, int]:
-        """Each subscriber once, with the highest QoS that a filter of its was granted."""
+        """Each subscriber once, with the options that its matching filters make together."""
         found = dict(self._exact.get(topic, {}))
         if self._root.children:
             self._walk(topic.split("/"), found)
@@ -99,7 +106,8 @@ class Subscriptions(Generic[K]):
     def granted(self, key: K, topic: str) -> int | None:
         """The highest QoS that this subscriber's own filters give a topic."""
         own = self._own.get(key, {})
-        return max((qos for name, qos in own.items() if matches(name, topic)), default=None)
+        found = (options & 3 for name, options in own.items() if matches(name, topic))
+        return max(found, default=None)
 
     def _walk(self, parts: list[str], found: dict[K, int]) -> None:
         """Not by recursion: a filter has as many levels as its sender likes."""
@@ -143,6 +151,11 @@ def _is_wild(name: str) -> bool:
 
 
 def _merge(found: dict[K, int], more: dict[K, int]) -> None:
-    for key, qos in more.items():
-        if found.get(key, -1) < qos:
-            found[key] = qos
+    for key, options in more.items():
+        before = found.get(key, options)
+        if before == options:
+            found[key] = options
+        else:
+            found[key] = (
+                max(before & 3, options & 3) | before & options & 4 | (before | options) & 8
+            )

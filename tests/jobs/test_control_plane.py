@@ -178,6 +178,23 @@ def test_cancel_job_execution_needs_force_once_in_progress() -> None:
         service.cancel_job_execution("t1", "J", CancelJobExecutionRequest(), True, 1)
 
 
+def test_deleting_what_is_not_next_changes_nothing_about_next() -> None:
+    service = service_with(1)
+    create(service, "J")
+    create(service, "K")
+    service.effects.clear()
+    service.delete_job_execution("t0", "K", 1, False, 1)
+    assert [type(effect).__name__ for effect in service.effects] == ["Notify", "JobEnded"]
+
+
+def test_timers_are_counted() -> None:
+    service = service_with(1)
+    create(service)
+    assert service.timers == 0
+    start(service, "t0")
+    assert service.timers == 1
+
+
 def test_delete_forgets_an_execution_and_may_complete_the_job() -> None:
     service = service_with(2)
     create(service)

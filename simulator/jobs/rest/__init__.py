@@ -21,12 +21,21 @@ from simulator.jobs.rest.call import Call, Members, Request, Response, signing_n
 from simulator.jobs.rest.data import DATA_ROUTES
 from simulator.jobs.rest.job_routes import JOB_ROUTES
 from simulator.jobs.rest.registry_routes import REGISTRY_ROUTES
-from simulator.jobs.rest.routes import Route, Router
+from simulator.jobs.rest.routes import Route, Router, split_path
 from simulator.jobs.rest.template_routes import TEMPLATE_ROUTES
 from simulator.jobs.service import JobsService
 from simulator.jobs.wire import Wire
 
-__all__ = ["ENDPOINT_TYPES", "Request", "Response", "Rest", "signing_name"]
+__all__ = [
+    "ENDPOINT_TYPES",
+    "Request",
+    "Response",
+    "Rest",
+    "named_operation",
+    "refusal",
+    "signing_name",
+    "split_path",
+]
 
 _DATA = Router(DATA_ROUTES)
 _CONTROL = Router((*JOB_ROUTES, *REGISTRY_ROUTES, *TEMPLATE_ROUTES, *ACCOUNT_ROUTES))
@@ -58,26 +67,52 @@ class Rest:
 
     def respond(self, request: Request, now: float) -> Response:
         """Do what a request asks; every refusal is a response too."""
+        found = _find(request.signing_name, request.method, split_path(request.path))
+        if found is None:
+            unknown = InvalidTopic(
+                f"{request.method} {request.path} is no operation of this service"
+            )
+            return refusal(unknown)
+        operation = found[0].operation
         try:
-            members = self._dispatch(request, now)
+            members = self._do(*found, request, now)
         except Rejection as rejection:
-            return self._refuse(rejection)
-        return Response(200, msgspec.json.encode(members))
-
-    def _refuse(self, rejection: Rejection) -> Response:
-        name = rejection.http_error
-        body = {"__type": name, "message": rejection.message}
-        return Response(rejection.http_status, msgspec.json.encode(body), name, rejection.hint)
-
-    def _dispatch(self, request: Request, now: float) -> Members:
-        for router in _PLANES.get(request.signing_name, (_DATA, _CONTROL)):
-            found = router.find(request.method, request.path)
-            if found is not None:
-                return self._do(*found, request, now)
-        raise InvalidTopic(f"{request.method} {request.path} is no operation of this service")
+            return refusal(rejection, operation)
+        if not members and operation == "UpdateJobExecution":
+            return UPDATED
+        return Response(200, msgspec.json.encode(members), None, operation)
 
     def _do(self, route: Route, names: list[str], request: Request, now: float) -> Members:
         if route.throttled and self.service.quotas is not None:
             self.service.quotas.operation(route.operation, now)
         call = Call(self.service, self.wire, self.endpoints, names, request, now)
         return route.handler(call)
+
+
+UPDATED = Response(200, b"{}", None, "UpdateJobExecution")
+"""The answer to nearly every request; shared, since it never changes."""
+
+
+def _find(
+    signing_name: str | None, method: str, segments: list[str]
+) -> tuple[Route, list[str]] | None:
+    for router in _PLANES.get(signing_name, (_DATA, _CONTROL)):
+        found = router.find(method, segments)
+        if found is not None:
+            return found
+    return None
+
+
+def named_operation(signing_name: str | None, method: str, segments: list[str]) -> str:
+    """The operation's name, or ``Unknown``: what both planes own is data plane unless signed so."""
+    found = _find(signing_name, method, segments)
+    return "Unknown" if found is None else found[0].operation
+
+
+def refusal(rejection: Rejection, operation: str = "Unknown") -> Response:
+    """A rejection as REST-JSON."""
+    name = rejection.http_error
+    body = msgspec.json.encode({"__type": name, "message": rejection.message})
+    return Response(
+        rejection.http_status, body, name, operation, rejection.code, hint=rejection.hint
+    )

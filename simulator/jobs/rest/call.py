@@ -27,15 +27,25 @@ class Request(NamedTuple):
     body: bytes
     signing_name: str | None
     """The service in the SigV4 credential scope, None where unsigned."""
+    document: str | None = None
+    """What ``documentSource`` names, read already by whoever may read."""
 
 
 class Response(NamedTuple):
-    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``, ``hint`` to the log."""
+    """What to answer: ``error_type`` goes to ``x-amzn-ErrorType``."""
 
     status: int
     body: bytes
     error_type: str | None = None
+    operation: str = "Unknown"
+    """Which operation it answers; with ``outcome`` it is what ``/metrics`` counts."""
+    outcome: str = "accepted"
+    """Or the code of the rejection, as over MQTT."""
+    content_type: str = "application/json"
+    allow: str | None = None
+    """The methods that would have been right, where that is all that was wrong."""
     hint: str | None = None
+    """For the log of whoever runs the service."""
 
 
 def signing_name(authorization: str | None) -> str | None:

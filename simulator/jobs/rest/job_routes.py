@@ -21,7 +21,8 @@ _SELECTIONS: tuple[TargetSelection, ...] = ("SNAPSHOT", "CONTINUOUS")
 
 def _create(call: Call) -> Members:
     request = call.body(CreateJobRequest)
-    return members_of(call.service.create_job(call.names[0], request, call.now))
+    read = call.request.document
+    return members_of(call.service.create_job(call.names[0], request, call.now, read))
 
 
 def _describe(call: Call) -> Members:

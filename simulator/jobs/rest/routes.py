@@ -22,6 +22,12 @@ class Route(NamedTuple):
 _ANY = "{}"
 
 
+def split_path(path: str) -> list[str]:
+    """The segments of a raw path, each decoded after the split (boto3 sends ``%24next``)."""
+    segments = path.strip("/").split("/")
+    return [unquote(part) for part in segments] if "%" in path else segments
+
+
 class Router:
     """A tree of path segments; a literal segment wins over a wildcard."""
 
@@ -34,11 +40,8 @@ class Router:
             assert route.method not in node.setdefault("", {}), route
             node[""][route.method] = route
 
-    def find(self, method: str, path: str) -> tuple[Route, list[str]] | None:
+    def find(self, method: str, segments: list[str]) -> tuple[Route, list[str]] | None:
         """The route of a request and what its wildcards stand for, or None."""
-        segments = path.strip("/").split("/")
-        if "%" in path:
-            segments = [unquote(segment) for segment in segments]
         names: list[str] = []
         route = _walk(self._root, segments, 0, method, names)
         return None if route is None else (route, names)

@@ -8,7 +8,9 @@ from simulator.jobs.template_messages import CreateJobTemplateRequest
 
 def _create(call: Call) -> Members:
     request = call.body(CreateJobTemplateRequest)
-    reply = call.service.create_job_template(call.names[0], request, call.now)
+    reply = call.service.create_job_template(
+        call.names[0], request, call.now, call.request.document
+    )
     if request.tags:
         call.service.tags.tag(reply.job_template_arn, request.tags)
     return members_of(reply)
