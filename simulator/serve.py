@@ -29,6 +29,7 @@ from simulator.errors import UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
+from simulator.jobs.rest import ENDPOINT_TYPES
 from simulator.jobs.wire import Wire
 from simulator.open_files import make_all_room
 from simulator.run import Resolved, register, utc_now
@@ -300,6 +301,7 @@ def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
         documents=Documents(options.documents, options.s3_endpoint_url),
         mqtt=mqtt_for,
         metrics=metrics,
+        endpoints=dict.fromkeys(ENDPOINT_TYPES, options.host),
     )
     doors: dict[str, Door] = {"mqtt": mqtt, "http": http}
     if options.tls is not None:

@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from simulator.jobs import JobsService
 from simulator.jobs.rest import Request, Rest, signing_name
+from simulator.jobs.rest.call import Call
+from simulator.jobs.rest.data import DATA_ROUTES
 from simulator.jobs.wire import Wire
 
 EPOCH = 1_767_225_600.0
@@ -175,3 +178,29 @@ def test_bad_data_plane_requests(call: Client) -> None:
 )
 def test_signing_name(header: str | None, name: str | None) -> None:
     assert signing_name(header) == name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "IN_PROGRESS"},
+        {"status": "IN_PROGRESS", "includeJobExecutionState": True},
+        {"status": "IN_PROGRESS", "includeJobDocument": True, "statusDetails": {"k": "v"}},
+    ],
+)
+def test_the_short_way_of_an_update_does_what_its_row_does(body: dict[str, Any]) -> None:
+    answers = []
+    row = next(route for route in DATA_ROUTES if route.operation == "UpdateJobExecution")
+    for short in (True, False):
+        client = Client()
+        client("POST", "/things/T", {})
+        arn = "arn:aws:iot:us-east-1:123456789012:thing/T"
+        client("PUT", "/jobs/J", {"targets": [arn], "document": "{}"})
+        request = Request("POST", "/things/T/jobs/J", "", json.dumps(body).encode(), None)
+        if short:
+            answers.append(client.rest.respond(request, 1.0).body)
+        else:
+            rest = client.rest
+            call = Call(rest.service, rest.wire, rest.endpoints, ["T", "J"], request, 1.0)
+            answers.append(msgspec.json.encode(row.handler(call)))
+    assert answers[0] == answers[1]

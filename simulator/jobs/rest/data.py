@@ -41,10 +41,11 @@ def _update(call: Call) -> Members:
     request = decode_request(UpdateJobExecutionRequest, call.request.body, lenient=False)
     thing, job = call.names
     reply = call.service.update_job_execution(thing, job, request, call.now)
-    return _update_members(reply)
+    return update_members(reply)
 
 
-def _update_members(reply: UpdateReply) -> Members:
+def update_members(reply: UpdateReply) -> Members:
+    """What an update answers: nothing unless the request asked for more."""
     members: Members = {}
     if reply.execution_state is not None:
         members["executionState"] = reply.execution_state
