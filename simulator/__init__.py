@@ -3,8 +3,9 @@
 The house in reading order (a module imports only from what stands above it here):
 
     errors.py        every exception we raise
-    jobs/            the Jobs service as a pure state machine: model, messages, execution,
-                     rollout, registry, ledger, data_plane, control_plane, service, wire
+    jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
+                     messages, execution, rollout, registry, board, ledger, lifecycle, enrolment,
+                     templates, control_plane, listings, data_plane, service, wire, rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     clock.py         the virtual event loop
     behaviour.py     cohorts and chance: work plans, outcomes, network faults

@@ -10,9 +10,11 @@
     │   ├── VersionConflict            control plane only             VersionConflict / 409
     │   ├── ResourceNotFound                                          ResourceNotFound / 404
     │   ├── ResourceAlreadyExists      control plane only             ResourceAlreadyExists / 409
+    │   ├── Conflict                   control plane only             Conflict / 409
     │   ├── LimitExceeded              control plane only             LimitExceeded / 410
     │   ├── TerminalStateReached                                      TerminalStateReached / 410
     │   ├── RequestThrottled                                          RequestThrottled / 429
+    │   ├── ControlPlaneThrottled      control plane only             Throttling / 400
     │   └── InternalError                                             InternalError / 500
     ├── NoReply                        a request went unanswered
     ├── Disconnected                   the connection ended
@@ -129,6 +131,14 @@ class ResourceAlreadyExists(Rejection):
     http_error = "ResourceAlreadyExistsException"
 
 
+class Conflict(Rejection):
+    """What the request would create exists already (job templates say it so)."""
+
+    code = "Conflict"
+    http_status = 409
+    http_error = "ConflictException"
+
+
 class LimitExceeded(Rejection):
     """A quota is used up."""
 
@@ -150,6 +160,14 @@ class RequestThrottled(Rejection):
 
     code = "RequestThrottled"
     http_status = 429
+    http_error = "ThrottlingException"
+
+
+class ControlPlaneThrottled(Rejection):
+    """Too many requests to one control-plane operation (botocore ``iot``: 400, not 429)."""
+
+    code = "Throttling"
+    http_status = 400
     http_error = "ThrottlingException"
 
 

@@ -269,7 +269,9 @@ class LiveRun:
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
-        return Outcome(self.counts, timed_out, in_progress, job_id, self.resolved.scenario.things)
+        # With retries there may be more executions than things: then all are rolled out.
+        left = max(0, self.resolved.scenario.things - sum(self.counts.values()))
+        return Outcome(self.counts, timed_out, in_progress, job_id, left)
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
         records = self.fleet.recorder.records()

@@ -149,7 +149,7 @@ def outcome_of(job: Job) -> Outcome:
             (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
         ],
         job_id=job.job_id,
-        targets=len(job.things),
+        not_rolled_out=len(job.things) - job.released,
     )
 
 
@@ -182,7 +182,7 @@ def summarise(
         conflicts=report.count_conflicts(records),
         timeouts=report.judge_timeouts(outcome, fates, time_scale),
         unfinished=pending,
-        not_rolled_out=outcome.targets - sum(outcome.executions.values()),
+        not_rolled_out=outcome.not_rolled_out,
         verdict=report.Verdict(passed=True, expectations=[]),
     )
     summary.verdict = report.judge(scenario.expectations(), summary)
@@ -220,7 +220,7 @@ class Rehearsal:
 
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
-        service = JobsService()
+        service = JobsService(epoch=scenario.epoch_s)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()

@@ -15,20 +15,21 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import uvloop
 
 from simulator.endpoints.documents import Documents
 from simulator.endpoints.http import HttpEndpoint, Verify
 from simulator.endpoints.identity import Action, Device, Policies
-from simulator.endpoints.mqtt import MqttEndpoint
+from simulator.endpoints.mqtt import Limits, MqttEndpoint
 from simulator.endpoints.sigv4 import Verifier
 from simulator.endpoints.tls import Identification, TlsEndpoint
 from simulator.errors import UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
+from simulator.jobs.rest import ENDPOINT_TYPES
 from simulator.jobs.wire import Wire
 from simulator.open_files import make_all_room
 from simulator.run import Resolved, register, utc_now
@@ -88,6 +89,8 @@ class ServeOptions:
     dialect: Dialect = AWS
     sample: bool = False
     """Create the AWS CLI page's sample job at the start."""
+    quotas: Literal["aws"] | None = None
+    """Throttle and limit as AWS does."""
     tls: TlsOptions | None = None
     keys: tuple[str, str] | None = field(default=None, repr=False)
     """Access key and secret key to verify signatures with; None: they are not verified."""
@@ -202,16 +205,17 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     """
     if not options.plain and options.tls is None:
         raise UsageError("--no-plain leaves no door; open the TLS ones with --tls DIR")
-    service = JobsService(dialect=options.dialect)
-    epoch = options.epoch
-    if options.scenario is not None:
-        scenario = options.scenario.scenario
-        register(service.registry, scenario.job_id, options.scenario.work().names())
-        epoch = scenario.epoch_s if epoch is None else epoch
+    scenario, epoch = options.scenario, options.epoch
+    if epoch is None:
+        now = options.utc_now().timestamp()
+        epoch = now if scenario is None else scenario.scenario.epoch_s
+    service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
+    if scenario is not None:
+        register(service.registry, scenario.scenario.job_id, scenario.work().names())
     if options.sample:
         create_sample(service)
     host = Host(service, asyncio.get_running_loop(), options.time_scale)
-    doors = _doors(options, host, Wire(options.utc_now().timestamp() if epoch is None else epoch))
+    doors = _doors(options, host, Wire(epoch))
     sockets = _bind_all(options)
     ports = {name: bound.getsockname()[1] for name, bound in sockets.items()}
     try:
@@ -270,7 +274,7 @@ def _may(device: object, action: Action, resource: str) -> bool:
 
 def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
     """Every door by the name of its port; those that others stand in front of come first."""
-    mqtt = MqttEndpoint(host, wire)
+    mqtt = MqttEndpoint(host, wire, limits=Limits() if options.quotas == "aws" else None)
 
     def mqtt_for(device: Device | None, trusted: bool = True) -> asyncio.Protocol:
         return mqtt.connection() if device is None else mqtt.connection(device, _may)
@@ -297,6 +301,7 @@ def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
         documents=Documents(options.documents, options.s3_endpoint_url),
         mqtt=mqtt_for,
         metrics=metrics,
+        endpoints=dict.fromkeys(ENDPOINT_TYPES, options.host),
     )
     doors: dict[str, Door] = {"mqtt": mqtt, "http": http}
     if options.tls is not None:

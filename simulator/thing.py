@@ -31,7 +31,7 @@ from simulator.jobs.messages import (
     StartNextPendingJobExecutionRequest,
     UpdateJobExecutionRequest,
 )
-from simulator.jobs.model import PENDING, Status
+from simulator.jobs.model import Status
 from simulator.world import Link, World
 
 BUSY: Final = (RequestThrottled, InternalError)
@@ -273,8 +273,8 @@ class Thing:
                 current.stale = False
                 if applied and state.status == status:
                     return True
-                if state.status not in PENDING:
-                    return False
+                if state.status != "IN_PROGRESS":
+                    return False  # it ended, or a retry is queued in its place
                 request.expected_version = state.version_number
                 request.client_token = self._token()
                 unsure = False
@@ -381,7 +381,7 @@ def _cause(current: Assignment, mismatch: Mismatch, unanswered: Status | None) -
         return results.UNKNOWN
     if state.status == unanswered and state.version_number == current.version + 1:
         return results.LOST_REPLY
-    if state.status not in PENDING:
+    if state.status != "IN_PROGRESS":
         return results.SERVICE
     if current.stale:
         return results.STALE_START

@@ -1,5 +1,6 @@
 """The command line as a user meets it: real processes, what they print, how they end."""
 
+import http.client
 import json
 import os
 import resource
@@ -448,3 +449,22 @@ def test_an_interrupted_rehearsal_sums_up_what_it_saw(tmp_path: Path) -> None:
         assert process.returncode == 130
     assert "ended: interrupted" in out
     assert summary(tmp_path / "out")["ended"] == "interrupted"
+
+
+def test_serve_throttles_as_aws_where_told() -> None:
+    done = jobfleet("serve", "--quotas", "some")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: --quotas some: allowed are none and aws\n",
+    )
+    for options, worst in (((), 200), (("--quotas", "aws"), 400)):
+        with serving(*options) as (_, where):
+            connection = http.client.HTTPConnection("127.0.0.1", where["http"], timeout=10)
+            statuses = set()
+            for _ in range(60):
+                connection.request("GET", "/jobs")
+                answer = connection.getresponse()
+                answer.read()
+                statuses.add(answer.status)
+            connection.close()
+            assert max(statuses) == worst

@@ -72,7 +72,8 @@ def test_defaults() -> None:
         (("90s", "{distribution: uniform, low: 3s, high: 1s}"), 5, "low is above high"),
         (("cohort: g", "cohort: a b"), 3, "is no name"),
         (("{document: {}}", "{}"), 6, "job.document: is missing"),
-        (("{document: {}}", "{document: {}, abortConfig: {}}"), 6, "is not supported"),
+        (("{document: {}}", "{document: {}, documentSource: x}"), 6, "is not supported"),
+        (("{document: {}}", "{document: {}, abortConfig: {}}"), 6, "required field `criteriaList`"),
         (("{document: {}}", "{document: {}, timeoutConfg: {}}"), 6, "'timeoutConfig'?"),
         (("{document: {}}", "{document: {}, timeoutConfig: 3}"), 6, "must be a mapping"),
         (
@@ -83,14 +84,14 @@ def test_defaults() -> None:
         (
             ("{document: {}}", "{document: {}, jobExecutionsRolloutConfig: {exponentialRate: 1}}"),
             6,
-            "not supported",
+            "Expected a mapping, got a whole number",
         ),
         (
             ("{document: {}}", "{document: {}, jobExecutionsRolloutConfig: {perMinute: 1}}"),
             6,
-            "allowed: maximumPerMinute",
+            "allowed: maximumPerMinute, exponentialRate",
         ),
-        (("{document: {}}", "{document: {}, targetSelection: CONTINUOUS}"), 6, "only SNAPSHOT"),
+        (("{document: {}}", "{document: {}, targetSelection: ALL}"), 6, "SNAPSHOT, CONTINUOUS"),
         (("{document: {}}", "{document: {}, jobId: a b}"), 6, "is no job id"),
         (("{document: {}}", "{file: nowhere.json}"), 6, "cannot be read"),
         (("{document: {}}", "{file: x.json, jobId: a}"), 6, "stands beside file"),

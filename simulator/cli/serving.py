@@ -93,6 +93,9 @@ def serve(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when standard input closes.", hidden=True)
     ] = False,
+    quotas: Annotated[
+        str, typer.Option(help="none, or aws: throttle and limit as AWS does.")
+    ] = "none",
 ) -> None:
     """Serve the Jobs service over MQTT and HTTP until interrupted."""
     from simulator.jobs.execution import DIALECTS
@@ -107,6 +110,8 @@ def serve(
         raise UsageError(f"--documents {documents} is not a directory")
     if dialect not in DIALECTS:
         raise UsageError(f"--dialect {dialect}: allowed are {' and '.join(DIALECTS)}")
+    if quotas not in ("none", "aws"):
+        raise UsageError(f"--quotas {quotas}: allowed are none and aws")
     options = ServeOptions(
         host,
         mqtt_port,
@@ -123,6 +128,7 @@ def serve(
         insecure=insecure,
         documents=documents,
         s3_endpoint_url=s3_endpoint_url,
+        quotas="aws" if quotas == "aws" else None,
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     serve_until_interrupted(options, _as_json if as_json else partial(_as_text, options=options))

@@ -13,7 +13,7 @@ Rule 3: a path or a method that names no operation is 404 UnknownOperationExcept
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
@@ -58,13 +58,14 @@ class HttpEndpoint:
         documents: Documents | None = None,
         mqtt: MakeMqtt | None = None,
         metrics: Callable[[], tuple[str, bytes]] | None = None,
+        endpoints: Mapping[str, str] | None = None,
     ) -> None:
         """``utc_now`` reads the calendar, for the ``Date`` header; ``mqtt`` makes the inside of a
         WebSocket; ``metrics`` is their content type and text; without ``verify`` signatures are
-        read and not verified.
+        read and not verified; ``endpoints`` is what DescribeEndpoint tells, by endpointType.
         """
         self._host = host
-        self._rest = Rest(host.service, wire)
+        self._rest = Rest(host.service, wire, endpoints)
         self._utc_now = utc_now
         self._verify = verify
         self._documents = documents or Documents()

@@ -16,8 +16,9 @@ from simulator.errors import (
     TerminalStateReached,
     VersionMismatch,
 )
-from simulator.jobs.execution import AWS, CLI_PAGE, Dialect
-from simulator.jobs.ledger import REPORTED, Ledger, describe, summary
+from simulator.jobs.board import describe, reported, summary
+from simulator.jobs.execution import CLI_PAGE
+from simulator.jobs.ledger import Ledger
 from simulator.jobs.messages import (
     EMPTY_UPDATE,
     DataReply,
@@ -33,6 +34,7 @@ from simulator.jobs.messages import (
 )
 from simulator.jobs.model import PENDING, JobExecution
 from simulator.jobs.registry import Registry, check_job_id, check_thing_name
+from simulator.jobs.settings import Settings
 
 NEXT: Final = "$next"
 """The job id that stands for whatever comes next for the thing."""
@@ -46,10 +48,10 @@ def state_of(execution: JobExecution) -> JobExecutionState:
 class DataPlane(Ledger):
     """GetPending, StartNext, Describe and Update."""
 
-    def __init__(self, registry: Registry, dialect: Dialect = AWS) -> None:
-        super().__init__(registry, dialect)
-        self._device_settable = dialect.device_settable
-        self._tells_state = dialect.tells_state
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        super().__init__(registry, settings)
+        self._device_settable = settings.dialect.device_settable
+        self._tells_state = settings.dialect.tells_state
 
     def handle(
         self, thing_name: str, job_id: str | None, request: DataRequest, now: float
@@ -67,17 +69,19 @@ class DataPlane(Ledger):
             assert job_id is not None
             return self.describe_job_execution(thing_name, job_id, request, now)
         assert type(request) is GetPendingJobExecutionsRequest
-        return self.get_pending_job_executions(thing_name)
+        return self.get_pending_job_executions(thing_name, now)
 
-    def get_pending_job_executions(self, thing_name: str) -> PendingReply:
+    def get_pending_job_executions(self, thing_name: str, now: float) -> PendingReply:
         """List what waits for a thing: at most ten in progress and ten queued, in order.
 
         A thing that nobody registered has nothing pending (docs/fidelity.md).
         """
         check_thing_name(thing_name)
+        if self.quotas is not None:
+            self.quotas.read(now)
         pending = self.pending(thing_name)
-        in_progress = [e for e in pending if e.status == "IN_PROGRESS"][:REPORTED]
-        queued = [e for e in pending if e.status == "QUEUED"][:REPORTED]
+        in_progress = reported([e for e in pending if e.status == "IN_PROGRESS"])
+        queued = reported([e for e in pending if e.status == "QUEUED"])
         return PendingReply([summary(e) for e in in_progress], [summary(e) for e in queued])
 
     def start_next_pending_job_execution(
@@ -89,14 +93,14 @@ class DataPlane(Ledger):
         step timeout in the request is applied, being a clause of its own.
         """
         check_thing_name(thing_name)
+        if self.quotas is not None:
+            self.quotas.write(now)
         pending = self.pending(thing_name)
         if not pending:
             return ExecutionReply(None)
         head = pending[0]
         if head.status == "QUEUED":
-            self.change(head, "IN_PROGRESS", "device", now)
-            if request.status_details is not None:
-                head.status_details = request.status_details
+            self.change(head, "IN_PROGRESS", "device", now, request.status_details)
         self.restart_step_timer(head, request.step_timeout_in_minutes, now)
         return ExecutionReply(describe(head, now))
 
@@ -110,6 +114,8 @@ class DataPlane(Ledger):
             TerminalStateReached: it has ended.
         """
         check_thing_name(thing_name)
+        if self.quotas is not None:
+            self.quotas.read(now)
         if job_id == NEXT:
             pending = self.pending(thing_name)
             number = request.execution_number
@@ -138,6 +144,8 @@ class DataPlane(Ledger):
             ResourceNotFound: no such execution.
             VersionMismatch: ``expectedVersion`` is not the stored version (with the state).
         """
+        if self.quotas is not None:
+            self.quotas.write(now)
         status = request.status
         if status not in self._device_settable:
             rejection = InvalidStateTransition(
@@ -160,12 +168,10 @@ class DataPlane(Ledger):
                 state_of(execution),
             )
         try:
-            self.change(execution, status, "device", now)
+            self.change(execution, status, "device", now, request.status_details)
         except InvalidStateTransition as rejection:
             rejection.execution_state = state_of(execution)
             raise
-        if request.status_details is not None:
-            execution.status_details = request.status_details
         if status == "IN_PROGRESS":
             self.restart_step_timer(execution, request.step_timeout_in_minutes, now)
         tell = request.include_job_execution_state
@@ -175,7 +181,7 @@ class DataPlane(Ledger):
             return EMPTY_UPDATE
         return UpdateReply(
             state_of(execution) if tell else None,
-            execution.job.document if request.include_job_document else None,
+            execution.job.document_at(now) if request.include_job_document else None,
         )
 
 

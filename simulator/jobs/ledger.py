@@ -1,95 +1,68 @@
 """Every execution, and all that follows when one changes: order, counters, deadlines, effects.
 
-Rule 1: executions change only through ``queue``, ``change``, ``restart_step_timer`` and ``delete``.
-Rule 2: notify goes out when an execution joins or leaves a thing's pending list, notify-next when
-        another execution becomes the head of that list, in this order (DG:jobs-comm-notifications);
-        QUEUED → IN_PROGRESS of the head changes neither, hence is silent.
-Rule 3: ties are broken by ``sequence``, a counter; nothing iterates over a set.
-Rule 4: work that grows with a job (rollout, cancel) is done in steps by ``expire``.
+Rule 1: executions change only through ``queue``, ``change``, ``hide``, ``show``,
+        ``restart_step_timer`` and ``delete``.
+Rule 2: what follows the end of an execution comes in this order: notify, abort, retry,
+        notify-next, completion of the job.
+Rule 3: nothing here iterates over a job's executions: such work is a ``Sweep`` (``lifecycle.py``).
 
 Subtleness ahead: a step timer moves with every progress report, but the heap is not touched then.
 An execution has one live entry in the heap, ``execution.scheduled``; when that comes up and the
-deadline has meanwhile moved away, the entry is put back where the deadline now is.
+deadline has meanwhile moved away, the entry is put back where the deadline now is. A job likewise
+has one live entry, ``job.planned``.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from heapq import heappop, heappush, heapreplace
-from typing import Final
 
 from simulator.errors import ResourceNotFound
 from simulator.jobs import rollout
-from simulator.jobs.execution import AWS, Actor, Dialect, advance, set_step_timer
-from simulator.jobs.messages import (
-    Effect,
-    JobEnded,
-    JobExecutionData,
-    JobExecutionSummary,
-    Notify,
-    NotifyNext,
+from simulator.jobs.board import Board
+from simulator.jobs.events import EventConfigurations, execution_event, job_event
+from simulator.jobs.execution import Actor, advance, set_step_timer
+from simulator.jobs.messages import JobEnded
+from simulator.jobs.model import (
+    JOB_STATUSES,
+    PENDING,
+    Job,
+    JobExecution,
+    JobStatus,
+    Status,
+    Sweep,
+    SweepKind,
 )
-from simulator.jobs.model import PENDING, Job, JobExecution, Status
 from simulator.jobs.registry import Registry
+from simulator.jobs.settings import Settings
 
-REPORTED: Final = 10
-"""How many pending executions AWS reports at most (DG:job-limits)."""
-
-
-def _order(execution: JobExecution) -> tuple[bool, int]:
-    """IN_PROGRESS before QUEUED, each in order of creation (DG:jobs-mqtt-api)."""
-    return (execution.status != "IN_PROGRESS", execution.sequence)
+ABORTED = "ABORT_CANCEL"
+"""The reason code of a job that aborted itself."""
 
 
-def summary(execution: JobExecution) -> JobExecutionSummary:
-    """What a pending list says of an execution."""
-    return JobExecutionSummary(
-        execution.job.job_id,
-        execution.queued_at,
-        execution.last_updated_at,
-        execution.version,
-        execution.execution_number,
-        execution.started_at,
-    )
+def _age(item: Job | JobExecution) -> int:
+    return item.sequence
 
 
-def describe(execution: JobExecution, now: float, document: bool = True) -> JobExecutionData:
-    """All that the data plane says of an execution."""
-    deadline = execution.deadline
-    return JobExecutionData(
-        execution.job.job_id,
-        execution.thing_name,
-        execution.status,
-        execution.queued_at,
-        execution.last_updated_at,
-        execution.version,
-        execution.execution_number,
-        execution.status_details,
-        execution.started_at,
-        None if deadline is None else max(0, int(deadline - now)),
-        execution.job.document if document else None,
-    )
+class Ledger(Board):
+    """The state behind both planes of the service."""
 
-
-class Ledger:
-    """The state behind both planes of the service.
-
-    ``effects`` collects what must be told; whoever owns the service takes it from there.
-    """
-
-    def __init__(self, registry: Registry, dialect: Dialect = AWS) -> None:
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        super().__init__()
         self.registry = registry
-        self.dialect = dialect
-        self._transitions = dialect.transitions  # at hand: every update asks them
+        self.settings = settings
+        self.quotas = settings.quotas
+        self.events = EventConfigurations()
+        self._transitions = settings.dialect.transitions  # at hand: every update asks them
         self.jobs: dict[str, Job] = {}
-        self.effects: list[Effect] = []
-        self._pending: dict[str, list[JobExecution]] = {}
+        self.by_status: dict[JobStatus, list[Job]] = {status: [] for status in JOB_STATUSES}
+        """Jobs of each status in order of creation."""
+        self.history: dict[str, list[JobExecution]] = {}
+        """thing name → all of its executions in order of creation."""
+        self.followers: dict[str, dict[str, Job]] = {}
+        """thing group → the continuous jobs that have it as a target."""
         self._agenda: list[tuple[float, int, Job | JobExecution]] = []
         self._sequence = 0
 
     # --------------------------------------------------------------------------- questions
-
-    def pending(self, thing_name: str) -> list[JobExecution]:
-        """A thing's pending executions in order; the first is ``$next``. Not to be changed."""
-        return self._pending.get(thing_name, [])
 
     def job(self, job_id: str) -> Job:
         """The job of that id; raise ResourceNotFound where there is none."""
@@ -118,52 +91,81 @@ class Ledger:
         """How many entries wait on the agenda, those out of date included."""
         return len(self._agenda)
 
-    # --------------------------------------------------------------------------- changes
+    # --------------------------------------------------------------------------- executions
 
-    def queue(self, job: Job, thing_name: str, now: float) -> JobExecution:
-        """Give a thing a new execution of ``job``, QUEUED."""
-        previous = job.latest.get(thing_name)
-        number = 1 if previous is None else previous.execution_number + 1
-        execution = JobExecution(job, thing_name, number, self._next(), now, previous)
-        job.latest[thing_name] = execution
-        job.executions.append(execution)
-        job.counts["QUEUED"] += 1
-        pending = self._pending.get(thing_name)
-        if pending is None:
-            self._pending[thing_name] = [execution]
-        else:
-            pending.append(execution)  # the newest QUEUED is always last
-        self._tell_pending(thing_name)
-        if pending is None:
-            self._tell_next(thing_name, now)
+    def queue(self, job: Job, thing_name: str, now: float, retry: int = 0) -> JobExecution:
+        """Give a thing a new execution of ``job``, QUEUED; the ``retry``-th try after the first."""
+        before = self.head(thing_name)
+        execution = self._enqueue(job, thing_name, now, retry)
+        if before is None:
+            self.tell_next(thing_name, now)
         return execution
 
-    def change(self, execution: JobExecution, to: Status, actor: Actor, now: float) -> None:
+    def change(
+        self,
+        execution: JobExecution,
+        to: Status,
+        actor: Actor,
+        now: float,
+        details: dict[str, str] | None = None,
+    ) -> None:
         """Move an execution to another status, and all that depends on it.
+
+        ``details``, where given, replace its statusDetails.
 
         Raises:
             InvalidStateTransition: it may not go there; nothing changed.
         """
         before, transitions = execution.status, self._transitions
         if to == before or before not in PENDING:
-            advance(execution, to, actor, now, transitions)  # progress, or refused: no list changes
+            # progress, or refused: no list changes
+            advance(execution, to, actor, now, transitions)
+            if details is not None:
+                execution.status_details = details
             return
-        at = self._position(execution)
+        at = None if execution.hidden else self.position(execution)
         advance(execution, to, actor, now, transitions)
+        if details is not None:
+            execution.status_details = details
         job, thing_name = execution.job, execution.thing_name
         job.counts[before] -= 1
         job.counts[to] += 1
-        pending = self._pending[thing_name]
-        head = pending[0]
-        del pending[at]
+        head = self.head(thing_name)
         if to in PENDING:
-            pending.insert(bisect_left(pending, _order(execution), key=_order), execution)
+            if at is not None:
+                self.move(execution, at)
+            else:
+                execution.hidden = False
+                self.put(execution)
+                self.tell_pending(thing_name)
             self._watch(execution)
         else:
-            self._left(thing_name, pending)
-            self._settle(job, now)
-        if head is not (pending[0] if pending else None):
-            self._tell_next(thing_name, now)
+            if at is not None:
+                self.take(thing_name, at)
+                self.tell_pending(thing_name)
+            self._ended(execution, now)
+        if head is not self.head(thing_name):
+            self.tell_next(thing_name, now)
+        if to not in PENDING:
+            self.settle(job, now)
+
+    def hide(self, execution: JobExecution, now: float) -> None:
+        """Take a QUEUED execution off its thing's list until ``show``."""
+        thing_name, head = execution.thing_name, self.head(execution.thing_name)
+        self.take(thing_name, self.position(execution))
+        execution.hidden = True
+        self.tell_pending(thing_name)
+        if head is execution:
+            self.tell_next(thing_name, now)
+
+    def show(self, execution: JobExecution, now: float) -> None:
+        """Put a hidden execution back into its thing's list."""
+        thing_name, head = execution.thing_name, self.head(execution.thing_name)
+        execution.hidden = False
+        self.put(execution)
+        self.tell_pending(thing_name)
+        if head is not self.head(thing_name):
+            self.tell_next(thing_name, now)
 
     def restart_step_timer(self, execution: JobExecution, minutes: int | None, now: float) -> None:
         """Apply a request's ``stepTimeoutInMinutes``."""
@@ -177,21 +179,72 @@ class Ledger:
         job.counts[execution.status] -= 1
         execution.deleted = True
         self._unlink(execution)
-        if execution.status in PENDING:
-            pending = self._pending[thing_name]
-            head = pending[0]
-            del pending[self._position(execution)]
+        if execution.status in PENDING and not execution.hidden:
+            head = self.head(thing_name)
+            self.take(thing_name, self.position(execution))
             execution.in_progress_deadline = execution.step_deadline = None
-            self._left(thing_name, pending)
+            self.tell_pending(thing_name)
             if head is execution:
-                self._tell_next(thing_name, now)
-        self._settle(job, now)
+                self.tell_next(thing_name, now)
+        if self.events.executions:
+            arn = self.registry.thing_arn(thing_name)
+            self.effects.append(execution_event(execution, "deleted", arn))
+        self.settle(job, now)
+
+    # --------------------------------------------------------------------------- jobs
+
+    def set_status(self, job: Job, status: JobStatus, now: float) -> None:
+        """Move a job to another status, and from one list of jobs to another."""
+        jobs = self.by_status[job.status]
+        del jobs[bisect_left(jobs, job.sequence, key=_age)]
+        job.status = status
+        job.last_updated_at = now
+        insort(self.by_status[status], job, key=_age)
+
+    def sweep(self, job: Job, kind: SweepKind, now: float) -> None:
+        """Have something done to all executions of a job; what undoes what it does is dropped.
+
+        A deletion makes all else pointless, a cancellation all but that: a forced one stays forced.
+        """
+        if kind in ("CANCEL", "FORCE_CANCEL", "DELETE"):
+            if any(s.kind == "FORCE_CANCEL" for s in job.sweeps) and kind == "CANCEL":
+                kind = "FORCE_CANCEL"
+            job.sweeps.clear()
+            job.backlog.clear()
+        elif kind in ("HIDE", "SHOW"):
+            job.sweeps[:] = [s for s in job.sweeps if s.kind not in ("HIDE", "SHOW")]
+        job.sweeps.append(Sweep(kind))
+        self.plan(job, now)
+
+    def cancel(self, job: Job, force: bool, now: float) -> None:
+        """Begin to cancel a job; ``sweep`` does the rest."""
+        job.force_canceled = force
+        self.set_status(job, "CANCELED", now)
+        self.tell_job(job, "cancellation_in_progress")
+        self.sweep(job, "FORCE_CANCEL" if force else "CANCEL", now)
+
+    def settle(self, job: Job, now: float) -> None:
+        """Complete a job that is rolled out (or past its end) once nothing is pending."""
+        if job.status != "IN_PROGRESS" or job.pending or job.backlog or job.sweeps:
+            return
+        if job.phase == "ENDED" or (job.target_selection == "SNAPSHOT" and job.rolled_out):
+            self.set_status(job, "COMPLETED", now)
+            job.completed_at = now
+            self.tell_job(job, "completed")
+            self.effects.append(JobEnded(job.job_id, "COMPLETED"))
+
+    def tell_job(self, job: Job, operation: str) -> None:
+        """Tell an event of a job, where that is enabled."""
+        if self.events.jobs:
+            self.effects.append(job_event(job, operation, self.registry.job_arn(job.job_id)))
 
     # --------------------------------------------------------------------------- time
 
-    def agenda(self, job: Job, when: float) -> None:
-        """Have ``expire`` work on a job at ``when``."""
-        heappush(self._agenda, (when, self._next(), job))
+    def plan(self, job: Job, when: float) -> None:
+        """Have ``expire`` work on a job at ``when``, if it would not sooner."""
+        if job.planned is None or when < job.planned:
+            job.planned = when
+            heappush(self._agenda, (when, self.next_sequence(), job))
 
     def next_deadline(self) -> float | None:
         """When ``expire`` next has something to do (maybe in the past), or None."""
@@ -199,7 +252,10 @@ class Ledger:
         while agenda:
             when, sequence, item = agenda[0]
             if isinstance(item, Job):
-                return when
+                if item.planned == when:
+                    return when
+                heappop(agenda)
+                continue
             due = item.deadline if item.scheduled == when else None
             if due == when:
                 return when
@@ -212,75 +268,94 @@ class Ledger:
                 heapreplace(agenda, (due, sequence, item))
         return None
 
-    def expire(self, now: float, limit: int = 1000) -> int:
-        """Do what is due by ``now``, at most ``limit`` steps; return how many were done."""
-        steps = 0
-        while steps < limit:
-            when = self.next_deadline()
-            if when is None or when > now:
-                break
-            item = heappop(self._agenda)[2]
-            if isinstance(item, Job):
-                steps += max(1, self.work(item, now, limit - steps))
-            else:
-                item.scheduled = None
-                self.change(item, "TIMED_OUT", "service", now)
-                steps += 1
-        return steps
+    def next_due(self, now: float) -> Job | JobExecution | None:
+        """Take what is due by ``now`` off the agenda, or None where nothing is."""
+        when = self.next_deadline()
+        if when is None or when > now:
+            return None
+        item = heappop(self._agenda)[2]
+        if isinstance(item, Job):
+            item.planned = None
+        else:
+            item.scheduled = None
+        return item
 
-    def work(self, job: Job, now: float, limit: int) -> int:
-        """Release or cancel up to ``limit`` executions of a job; return how many."""
-        steps = 0
-        if job.status == "IN_PROGRESS":
-            steps = min(limit, rollout.allowed(job, now) - job.released)
-            for name in job.things[job.released : job.released + steps]:
-                self.queue(job, name, now)
-            job.released += steps
-            self._settle(job, now)
-            again = rollout.next_release(job)
-            if again is not None:
-                self.agenda(job, again)
-        elif job.canceled is not None:
-            steps = self._cancel(job, now, limit)
-        return steps
-
-    # --------------------------------------------------------------------------- inside
-
-    def _next(self) -> int:
+    def next_sequence(self) -> int:
+        """A number larger than all before."""
         self._sequence += 1
         return self._sequence
 
-    def _cancel(self, job: Job, now: float, limit: int) -> int:
-        """End what a cancel reaches: QUEUED, and IN_PROGRESS when forced (DG:manage-job-cli)."""
-        start = job.canceled or 0
-        part = job.executions[start : start + limit]
-        for execution in part:
-            if execution.deleted:
-                continue
-            if execution.status == "QUEUED":
-                self.change(execution, "CANCELED", "service", now)
-            elif execution.status == "IN_PROGRESS" and job.force_canceled:
-                execution.force_canceled = True
-                self.change(execution, "CANCELED", "force", now)
-        job.canceled = start + len(part)
-        if job.canceled < len(job.executions):
-            self.agenda(job, now)
+    # --------------------------------------------------------------------------- inside
+
+    def _enqueue(self, job: Job, thing_name: str, now: float, retry: int) -> JobExecution:
+        """A new execution in its thing's list; notify is told, notify-next is the caller's."""
+        previous = job.latest.get(thing_name)
+        number = 1 if previous is None else previous.execution_number + 1
+        execution = JobExecution(
+            job, thing_name, number, self.next_sequence(), now, previous, retry
+        )
+        job.latest[thing_name] = execution
+        job.executions.append(execution)
+        job.counts["QUEUED"] += 1
+        history = self.history.get(thing_name)
+        if history is None:
+            self.history[thing_name] = [execution]
         else:
-            job.canceled = None
-        return len(part)
+            history.append(execution)
+        pending = self._pending.get(thing_name)
+        if pending is None:
+            self._pending[thing_name] = [execution]
+        else:
+            pending.append(execution)  # the newest QUEUED is always last
+        self.tell_pending(thing_name)
+        return execution
 
-    def _position(self, execution: JobExecution) -> int:
-        return bisect_left(self._pending[execution.thing_name], _order(execution), key=_order)
+    def _ended(self, execution: JobExecution, now: float) -> None:
+        """An execution has ended: its event, abort, retry."""
+        job, thing_name = execution.job, execution.thing_name
+        execution.hidden = False
+        if self.events.executions:
+            arn = self.registry.thing_arn(thing_name)
+            self.effects.append(execution_event(execution, execution.status.lower(), arn))
+        if job.abort is not None and job.status == "IN_PROGRESS":
+            self._abort(job, now)
+        if (
+            job.retry is not None
+            and rollout.retries_left(execution)
+            and self.wanted(job, thing_name)
+        ):
+            if job.phase == "OPEN":
+                self._enqueue(job, thing_name, now, execution.retry_attempt + 1)
+            elif job.phase == "CLOSED":
+                job.backlog.append(execution)
 
-    def _left(self, thing_name: str, pending: list[JobExecution]) -> None:
-        """One execution has left a pending list: an empty list is not kept."""
-        if not pending:
-            del self._pending[thing_name]
-        self._tell_pending(thing_name)
+    def _abort(self, job: Job, now: float) -> None:
+        """Cancel a job whose abort criteria hold."""
+        found = rollout.aborting(job)
+        if found is not None:
+            criterion, failed, ended = found
+            job.reason_code = ABORTED
+            job.comment = (
+                f"Abort criteria met: {failed} of {ended} executions ended as "
+                f"{criterion.failure_type}, threshold {criterion.threshold_percentage:g}%"
+            )
+            self.cancel(job, False, now)
+
+    def wanted(self, job: Job, thing_name: str) -> bool:
+        """Whether a job may still give a thing an execution: a target, of a job going on."""
+        if job.status not in ("IN_PROGRESS", "SCHEDULED") or thing_name not in self.registry.things:
+            return False
+        return job.target_selection == "SNAPSHOT" or self.registry.is_target(
+            thing_name, job.targets
+        )
 
     def _unlink(self, execution: JobExecution) -> None:
-        """Take an execution out of its thing's chain of attempts."""
+        """Take an execution out of its thing's history and its chain of attempts."""
         job, name = execution.job, execution.thing_name
+        history = self.history[name]
+        del history[bisect_left(history, execution.sequence, key=_age)]
+        if not history:
+            del self.history[name]
         newer = job.latest[name]
         if newer is execution:
             if execution.previous is None:
@@ -293,32 +368,9 @@ class Ledger:
             newer = newer.previous
         newer.previous = execution.previous
 
-    def _settle(self, job: Job, now: float) -> None:
-        """Complete a SNAPSHOT job once it is rolled out and nothing is pending."""
-        if (
-            job.status == "IN_PROGRESS"
-            and job.target_selection == "SNAPSHOT"
-            and job.rolled_out
-            and not job.pending
-        ):
-            job.status = "COMPLETED"
-            job.completed_at = job.last_updated_at = now
-            self.effects.append(JobEnded(job.job_id, job.status))
-
     def _watch(self, execution: JobExecution) -> None:
         """Make sure that the agenda looks at an execution no later than its deadline."""
         due = execution.deadline
         if due is not None and (execution.scheduled is None or due < execution.scheduled):
             execution.scheduled = due
-            heappush(self._agenda, (due, self._next(), execution))
-
-    def _tell_pending(self, thing_name: str) -> None:
-        reported = self.pending(thing_name)[:REPORTED]
-        in_progress = [summary(e) for e in reported if e.status == "IN_PROGRESS"]
-        queued = [summary(e) for e in reported if e.status == "QUEUED"]
-        self.effects.append(Notify(thing_name, in_progress, queued))
-
-    def _tell_next(self, thing_name: str, now: float) -> None:
-        pending = self.pending(thing_name)
-        head = describe(pending[0], now) if pending else None
-        self.effects.append(NotifyNext(thing_name, head))
+            heappush(self._agenda, (due, self.next_sequence(), execution))

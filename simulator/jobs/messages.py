@@ -6,19 +6,28 @@ The thing and the job are not in them: the topic or the path names those.
 Times in replies and notices are seconds of elapsed scenario time; ``wire.py`` makes timestamps.
 """
 
-import unicodedata
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from simulator.jobs.model import (
+from simulator.jobs.configuration import (
     MAX_MINUTES,
+    AbortConfig,
+    Description,
+    JobExecutionsRetryConfig,
     JobExecutionsRolloutConfig,
+    PresignedUrlConfig,
+    SchedulingConfig,
+    Tags,
+    TimeoutConfig,
+    check_printable,
+    check_text,
+)
+from simulator.jobs.model import (
     JobProcessDetails,
     JobStatus,
     Status,
     TargetSelection,
-    TimeoutConfig,
 )
 
 DetailsKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\A[a-zA-Z0-9:_-]+\Z")]
@@ -26,8 +35,14 @@ DetailsValue = Annotated[str, Meta(min_length=1, max_length=1024)]
 StatusDetails = Annotated[dict[DetailsKey, DetailsValue], Meta(max_length=10)]
 StepTimeout = Annotated[int, Meta(ge=-1, le=MAX_MINUTES)]
 Long = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Description = Annotated[str, Meta(max_length=2028)]
-JobIdText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[a-zA-Z0-9_-]+\Z")]
+Targets = Annotated[list[Annotated[str, Meta(max_length=2048)]], Meta(min_length=1, max_length=100)]
+Document = Annotated[str, Meta(max_length=32768)]
+DocumentSource = Annotated[str, Meta(min_length=1, max_length=1350)]
+Arn = Annotated[str, Meta(min_length=1, max_length=1600, pattern=r"\Aarn:[!-~]+\Z")]
+PackageVersions = Annotated[list[Arn], Meta(max_length=25)]
+NamespaceId = Annotated[str, Meta(pattern=r"\A[a-zA-Z0-9_-]+\Z")]
+ParameterKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\A[a-zA-Z0-9_-]+\Z")]
+ParameterValue = Annotated[str, Meta(min_length=1, max_length=30720)]
 
 
 def _check_step_timeout(minutes: int | None) -> None:
@@ -36,10 +51,8 @@ def _check_step_timeout(minutes: int | None) -> None:
 
 
 def _check_details(details: dict[str, str] | None) -> None:
-    """Refuse characters of Unicode's category C in values, which re has no pattern for."""
     for key, value in (details or {}).items():
-        if not value.isprintable() and any(unicodedata.category(c)[0] == "C" for c in value):
-            raise ValueError(f"statusDetails value of {key!r} has control characters")
+        check_printable(f"statusDetails value of {key!r}", value)
 
 
 # ------------------------------------------------------------------------------- data plane
@@ -182,13 +195,44 @@ class NotifyNext(Struct):
 
 
 class JobEnded(Struct):
-    """Effect: a job was completed or canceled."""
+    """Effect: a job was completed, or all of its cancellation is done."""
 
     job_id: str
     status: JobStatus
 
 
-Effect = Notify | NotifyNext | JobEnded
+class JobEvent(Struct):
+    """Effect: something happened to a job (topic ``$aws/events/job/…``), where that is enabled."""
+
+    operation: str
+    event_id: str
+    job_id: str
+    status: str
+    target_selection: TargetSelection
+    targets: list[str]
+    created_at: float
+    last_updated_at: float
+    description: str | None = None
+    completed_at: float | None = None
+    comment: str | None = None
+    details: JobProcessDetails | None = None
+
+
+class JobExecutionEvent(Struct):
+    """Effect: an execution ended or was deleted (topic ``$aws/events/jobExecution/…``)."""
+
+    operation: str
+    event_id: str
+    job_id: str
+    thing_arn: str
+    status: Status
+    status_details: dict[str, str] | None = None
+
+
+Told = Notify | NotifyNext | JobEvent | JobExecutionEvent
+"""Effects that are messages on a topic."""
+
+Effect = Told | JobEnded
 
 
 # ------------------------------------------------------------------------------- control plane
@@ -197,13 +241,28 @@ Effect = Notify | NotifyNext | JobEnded
 class CreateJobRequest(Struct, rename="camel", omit_defaults=True):
     """A new job (botocore ``CreateJob``); the job's id is in the path."""
 
-    targets: Annotated[list[str], Meta(min_length=1, max_length=100)]
-    document: Annotated[str, Meta(max_length=32768)] | None = None
-    document_source: Annotated[str, Meta(min_length=1, max_length=1350)] | None = None
+    targets: Targets
+    document: Document | None = None
     description: Description | None = None
     target_selection: TargetSelection = "SNAPSHOT"
-    job_executions_rollout_config: JobExecutionsRolloutConfig = JobExecutionsRolloutConfig()
-    timeout_config: TimeoutConfig = TimeoutConfig()
+    job_executions_rollout_config: JobExecutionsRolloutConfig | None = None
+    timeout_config: TimeoutConfig | None = None
+    document_source: DocumentSource | None = None
+    presigned_url_config: PresignedUrlConfig | None = None
+    abort_config: AbortConfig | None = None
+    tags: Tags | None = None
+    namespace_id: NamespaceId | None = None
+    job_template_arn: Arn | None = None
+    job_executions_retry_config: JobExecutionsRetryConfig | None = None
+    document_parameters: dict[ParameterKey, ParameterValue] | None = None
+    scheduling_config: SchedulingConfig | None = None
+    destination_package_versions: PackageVersions | None = None
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        check_text("description", self.description)
+        for key, value in (self.document_parameters or {}).items():
+            check_text(f"documentParameters value of {key!r}", value)
 
 
 class CreateJobReply(Struct, rename="camel", omit_defaults=True):
@@ -214,11 +273,41 @@ class CreateJobReply(Struct, rename="camel", omit_defaults=True):
     description: str | None = None
 
 
+class UpdateJobRequest(Struct, rename="camel", omit_defaults=True):
+    """Change a job in progress: each member given replaces the stored one whole."""
+
+    description: Description | None = None
+    presigned_url_config: PresignedUrlConfig | None = None
+    job_executions_rollout_config: JobExecutionsRolloutConfig | None = None
+    abort_config: AbortConfig | None = None
+    timeout_config: TimeoutConfig | None = None
+    job_executions_retry_config: JobExecutionsRetryConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        check_text("description", self.description)
+
+
+class AssociateTargetsWithJobRequest(Struct, rename="camel", omit_defaults=True):
+    """Give a continuous job more thing groups."""
+
+    targets: Targets
+    comment: Description | None = None
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        check_text("comment", self.comment)
+
+
 class CancelJobRequest(Struct, rename="camel", omit_defaults=True):
     """End a job's rollout; ``force`` (in the query) ends executions in progress too."""
 
     reason_code: Annotated[str, Meta(max_length=128, pattern=r"\A[A-Z0-9_]+\Z")] | None = None
     comment: Description | None = None
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        check_text("comment", self.comment)
 
 
 class CancelJobExecutionRequest(Struct, rename="camel", omit_defaults=True):
@@ -230,43 +319,3 @@ class CancelJobExecutionRequest(Struct, rename="camel", omit_defaults=True):
     def __post_init__(self) -> None:
         """Check what types cannot say."""
         _check_details(self.status_details)
-
-
-class JobDescription(Struct, rename="camel", omit_defaults=True):
-    """DescribeJob's ``job``."""
-
-    job_arn: str
-    job_id: str
-    target_selection: TargetSelection
-    status: JobStatus
-    targets: list[str]
-    created_at: float
-    last_updated_at: float
-    job_process_details: JobProcessDetails
-    is_concurrent: bool
-    timeout_config: TimeoutConfig
-    job_executions_rollout_config: JobExecutionsRolloutConfig
-    description: str | None = None
-    force_canceled: bool | None = None
-    reason_code: str | None = None
-    comment: str | None = None
-    completed_at: float | None = None
-
-
-class ExecutionListing(Struct):
-    """One row of ListJobExecutionsForJob."""
-
-    thing_arn: str
-    status: Status
-    queued_at: float
-    last_updated_at: float
-    execution_number: int
-    started_at: float | None = None
-    retry_attempt: int = 0
-
-
-class ExecutionPage(Struct):
-    """One page of rows, and where the next begins (None: this was the last)."""
-
-    rows: list[ExecutionListing]
-    next_token: str | None = None

@@ -1,6 +1,6 @@
 """Topics and JSON ⇄ messages, in both directions: how the data plane looks over MQTT.
 
-Rule 1: here, and in ``rest.py`` beside it, ``epoch + elapsed`` becomes a timestamp and back.
+Rule 1: here, and in ``rest`` beside it, ``epoch + elapsed`` becomes a timestamp and back.
 Rule 2: over MQTT a job document is an object and an execution carries no thingName; over HTTP it
         is a string and it does (DG:jobs-mqtt-api, botocore ``iot-jobs-data``).
 Rule 3: a rejection echoes the clientToken of every request whose JSON could be read.
@@ -18,13 +18,16 @@ from simulator.jobs.messages import (
     DescribeJobExecutionRequest,
     ExecutionReply,
     GetPendingJobExecutionsRequest,
+    JobEvent,
     JobExecutionData,
+    JobExecutionEvent,
     JobExecutionState,
     JobExecutionSummary,
     Notify,
     NotifyNext,
     PendingReply,
     StartNextPendingJobExecutionRequest,
+    Told,
     UpdateJobExecutionRequest,
     UpdateReply,
 )
@@ -107,10 +110,16 @@ def request_topic(thing_name: str, job_id: str | None, kind: type[DataRequest]) 
     return f"{PREFIX}{thing_name}/jobs/get"
 
 
-def notice_topic(effect: Notify | NotifyNext) -> str:
-    """Where a notice is published."""
-    last = "notify-next" if type(effect) is NotifyNext else "notify"
-    return f"{PREFIX}{effect.thing_name}/jobs/{last}"
+def notice_topic(effect: Told) -> str:
+    """The topic on which an effect is told."""
+    if type(effect) is NotifyNext:
+        return f"{PREFIX}{effect.thing_name}/jobs/notify-next"
+    if type(effect) is Notify:
+        return f"{PREFIX}{effect.thing_name}/jobs/notify"
+    if type(effect) is JobEvent:
+        return f"$aws/events/job/{effect.job_id}/{effect.operation}"
+    assert type(effect) is JobExecutionEvent
+    return f"$aws/events/jobExecution/{effect.job_id}/{effect.operation}"
 
 
 def reply_filters(thing_name: str) -> tuple[str, ...]:
@@ -220,9 +229,13 @@ class Wire:
         members["message"] = rejection.message
         return _encode(members)
 
-    def notice(self, effect: Notify | NotifyNext, now: float) -> bytes:
-        """The payload of a notify or notify-next."""
+    def notice(self, effect: Told, now: float) -> bytes:
+        """The payload of a notify, a notify-next or an event."""
         members: dict[str, Any] = {"timestamp": int(self.epoch + now)}
+        if type(effect) is JobEvent:
+            return self._job_event(effect, members["timestamp"])
+        if type(effect) is JobExecutionEvent:
+            return self._execution_event(effect, members["timestamp"])
         if type(effect) is NotifyNext:
             if effect.execution is not None:
                 members["execution"] = self.execution(effect.execution)
@@ -235,6 +248,47 @@ class Wire:
                 listed["QUEUED"] = [self.summary(s) for s in effect.queued]
             members["jobs"] = listed
         return _encode(members)
+
+    def _job_event(self, event: JobEvent, timestamp: int) -> bytes:
+        """The payload of a job event; its other times are in milliseconds (DG:events-jobs)."""
+        members: dict[str, Any] = {
+            "eventType": "JOB",
+            "eventId": event.event_id,
+            "timestamp": timestamp,
+            "operation": event.operation,
+            "jobId": event.job_id,
+            "status": event.status,
+            "targetSelection": event.target_selection,
+            "targets": event.targets,
+        }
+        if event.description is not None:
+            members["description"] = event.description
+        if event.completed_at is not None:
+            members["completedAt"] = self._milliseconds(event.completed_at)
+        members["createdAt"] = self._milliseconds(event.created_at)
+        members["lastUpdatedAt"] = self._milliseconds(event.last_updated_at)
+        if event.comment is not None:
+            members["comment"] = event.comment
+        if event.details is not None:
+            members["jobProcessDetails"] = event.details
+        return _encode(members)
+
+    def _execution_event(self, event: JobExecutionEvent, timestamp: int) -> bytes:
+        members: dict[str, Any] = {
+            "eventType": "JOB_EXECUTION",
+            "eventId": event.event_id,
+            "timestamp": timestamp,
+            "operation": event.operation,
+            "jobId": event.job_id,
+            "thingArn": event.thing_arn,
+            "status": event.status,
+        }
+        if event.status_details is not None:
+            members["statusDetails"] = event.status_details
+        return _encode(members)
+
+    def _milliseconds(self, elapsed: float) -> int:
+        return round((self.epoch + elapsed) * 1000)
 
     def summary(self, summary: JobExecutionSummary) -> dict[str, Any]:
         """One line of a pending list, as JSON members."""

@@ -101,7 +101,8 @@ class Outcome:
     in_progress: Iterable[tuple[str, int]]
     """(thing name, execution number) of every execution that is in progress still."""
     job_id: str
-    targets: int
+    not_rolled_out: int
+    """Targets that have no execution yet."""
 
 
 def count_requests(records: Records, clock_s: float) -> dict[str, RequestNumbers]:

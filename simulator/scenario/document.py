@@ -1,5 +1,7 @@
 """YAML with line numbers: a plain value, and where each key of it stands in the file."""
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -82,3 +84,11 @@ def show(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
+
+
+def unknown_key(key: str, allowed: Iterable[str]) -> str:
+    """What to say of a key that does not exist: what does, and the nearest of it."""
+    names = list(allowed)
+    nearest = difflib.get_close_matches(key, names, 1)
+    hint = f". Did you mean {nearest[0]!r}?" if nearest else ""
+    return f"unknown key; allowed: {', '.join(names)}{hint}"

@@ -5,9 +5,7 @@ name, the nearest valid one.
 """
 
 import difflib
-import json
 import re
-from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -16,36 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.errors import ScenarioError
 from simulator.expectations import NAMES
-from simulator.scenario.document import Document, Path
-from simulator.scenario.model import Scenario, parse_expectation
-
-SUPPORTED: Final = (
-    "jobId",
-    "targets",
-    "document",
-    "description",
-    "targetSelection",
-    "jobExecutionsRolloutConfig",
-    "timeoutConfig",
-    "tags",
-    "presignedUrlConfig",
-)
-UNSUPPORTED: Final = (
-    "documentSource",
-    "abortConfig",
-    "namespaceId",
-    "jobTemplateArn",
-    "jobExecutionsRetryConfig",
-    "documentParameters",
-    "schedulingConfig",
-    "destinationPackageVersions",
-)
-"""Members of CreateJob that the embedded service does not do yet."""
-
-LIMITS: Final = {
-    ("timeoutConfig", "inProgressTimeoutInMinutes"): 10080,
-    ("jobExecutionsRolloutConfig", "maximumPerMinute"): 1000,
-}
+from simulator.scenario.document import Document, Path, unknown_key
+from simulator.scenario.job import SUPPORTED, read_job
+from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of, parse_expectation
 
 
 class Loaded:
@@ -79,7 +50,10 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
     notes: list[str] = []
     faults: list[str] = []
     if isinstance(value.get("job"), dict):
-        value["job"] = _job(document, value["job"], folder or FilePath(), notes, faults)
+        epoch_s = _epoch_s(value.get("epoch"))
+        value["job"] = read_job(
+            document, value["job"], folder or FilePath(), epoch_s, notes, faults
+        )
     if isinstance(value.get("expect"), dict):
         value["expect"] = _expectations(document, value["expect"], faults)
     try:
@@ -93,6 +67,15 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
     loaded = Loaded(FilePath(name).stem, scenario, question.group(1) if question else None)
     loaded.notes = notes
     return loaded
+
+
+def _epoch_s(value: object) -> float:
+    """The scenario's epoch, for the job's check; a wrong one is told with the model's faults."""
+    try:
+        at = DEFAULT_EPOCH if value is None else epoch_of(value)
+    except ValueError:
+        at = DEFAULT_EPOCH
+    return at.timestamp()
 
 
 def _from_top_to_bottom(name: str, faults: list[str]) -> list[str]:
@@ -119,90 +102,6 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------- the job
-
-
-def _job(
-    document: Document,
-    job: dict[str, Any],
-    folder: FilePath,
-    notes: list[str],
-    faults: list[str],
-) -> dict[str, Any]:
-    """The CreateJob request, read from a file if asked, checked as far as shapes go."""
-    if "file" in job:
-        extra = [key for key in job if key != "file"]
-        if extra:
-            faults.append(
-                document.at(("job", extra[0]), "stands beside file; put it into the file")
-            )
-            return job
-        job = _job_file(document, folder / str(job["file"]), faults)
-    for key in job:
-        if key in UNSUPPORTED:
-            message = "is not supported by the embedded service yet; leave it out"
-            faults.append(document.at(("job", key), message))
-        elif key not in SUPPORTED:
-            faults.append(document.at(("job", key), _unknown(key, SUPPORTED)))
-    if job.get("targetSelection", "SNAPSHOT") != "SNAPSHOT":
-        faults.append(document.at(("job", "targetSelection"), "only SNAPSHOT is supported yet"))
-    for (part, key), most in LIMITS.items():
-        _check_limit(document, job, part, key, most, faults)
-    if not isinstance(job.get("document"), (dict, str)):
-        faults.append(document.at(("job", "document"), "is missing; a mapping or JSON text"))
-    if "targets" in job:
-        notes.append("job.targets was replaced by the fleet's thing group")
-    notes += [
-        f"job.{key} is accepted and has no effect in the embedded service"
-        for key in ("tags", "presignedUrlConfig")
-        if key in job
-    ]
-    named = {"jobId": re.sub(r"[^a-zA-Z0-9_-]", "-", FilePath(document.name).stem)[:64], **job}
-    if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(named["jobId"])):
-        message = f"{named['jobId']!r} is no job id; allowed: 1 to 64 of a-zA-Z0-9_-"
-        faults.append(document.at(("job", "jobId"), message))
-    return {
-        key: value
-        for key, value in named.items()
-        if key not in ("targets", "tags", "presignedUrlConfig")
-    }
-
-
-def _check_limit(
-    document: Document, job: dict[str, Any], part: str, key: str, most: int, faults: list[str]
-) -> None:
-    config = job.get(part)
-    if config is None:
-        return
-    if not isinstance(config, dict):
-        faults.append(document.at(("job", part), "must be a mapping"))
-        return
-    for name in config:
-        if name == "exponentialRate":
-            message = "is not supported by the embedded service yet; leave it out"
-            faults.append(document.at(("job", part, name), message))
-        elif name != key:
-            faults.append(document.at(("job", part, name), _unknown(name, [key])))
-    value = config.get(key)
-    if value is not None and not (type(value) is int and 1 <= value <= most):
-        message = f"{value!r} is not possible; allowed: a whole number from 1 to {most}"
-        faults.append(document.at(("job", part, key), message))
-
-
-def _job_file(document: Document, path: FilePath, faults: list[str]) -> dict[str, Any]:
-    try:
-        job = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        faults.append(document.at(("job", "file"), f"{path} cannot be read: {error.strerror}"))
-    except ValueError as error:
-        faults.append(document.at(("job", "file"), f"{path} is not JSON: {error}"))
-    else:
-        if isinstance(job, dict):
-            return job
-        faults.append(document.at(("job", "file"), f"{path} holds no JSON object"))
-    return {"document": {}}
-
-
 # ------------------------------------------------------------------------------- faults in words
 
 
@@ -210,20 +109,13 @@ def _expectations(document: Document, expect: dict[str, Any], faults: list[str])
     for name, text in expect.items():
         path = ("expect", str(name))
         if name not in NAMES:
-            faults.append(document.at(path, _unknown(str(name), NAMES)))
+            faults.append(document.at(path, unknown_key(str(name), NAMES)))
             continue
         try:
             parse_expectation(name, str(text))
         except ValueError as error:
             faults.append(document.at(path, str(error)))
     return {str(name): str(text) for name, text in expect.items()}
-
-
-def _unknown(key: str, allowed: Iterable[str]) -> str:
-    names = list(allowed)
-    nearest = difflib.get_close_matches(key, names, 1)
-    hint = f". Did you mean {nearest[0]!r}?" if nearest else ""
-    return f"unknown key; allowed: {', '.join(names)}{hint}"
 
 
 _TYPES: Final = {
@@ -246,7 +138,7 @@ def _fault(document: Document, fault: Any) -> str:
     # The name of a chosen alternative is part of pydantic's path and not of the file's.
     path: Path = tuple(p for p in fault["loc"] if p not in ("constant", "uniform", "lognormal"))
     if kind == "extra_forbidden":
-        return document.at(path, _unknown(str(path[-1]), _keys(path[:-1], fault["loc"])))
+        return document.at(path, unknown_key(str(path[-1]), _keys(path[:-1], fault["loc"])))
     if kind == "missing":
         return document.at(path[:-1], f"the key {path[-1]!r} is missing")
     if kind == "value_error":

@@ -3,7 +3,6 @@
 Units are parsed here, so each error has a line. Descriptions are what ``jobfleet schema`` shows.
 """
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -22,6 +21,7 @@ from pydantic import (
 from simulator import behaviour
 from simulator.expectations import NAMES, OPERATORS, Expectation, Unit
 from simulator.scenario import units
+from simulator.scenario.job import as_request
 
 Duration = Annotated[
     float,
@@ -193,7 +193,11 @@ class LoadPart(Part):
     max_slip: Duration = Field(0.25, description="p99 schedule slip above which exit code is 4.")
 
 
-def _epoch(value: object) -> object:
+DEFAULT_EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def epoch_of(value: object) -> datetime:
+    """When a simulated day begins; raises ValueError."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -208,7 +212,7 @@ def _epoch(value: object) -> object:
 
 Epoch = Annotated[
     datetime,
-    BeforeValidator(_epoch),
+    BeforeValidator(epoch_of),
     PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
@@ -248,9 +252,7 @@ def _value(text: str, unit: Unit) -> float | None:
 class Scenario(Part):
     """A question about a rollout: fleet, network, job, load, and what is expected."""
 
-    epoch: Epoch = Field(
-        datetime(2026, 1, 1, tzinfo=UTC), description="When the simulated day begins."
-    )
+    epoch: Epoch = Field(DEFAULT_EPOCH, description="When the simulated day begins.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = Field(
         None, description="Of all chance; --seed wins, 1 is the default."
     )
@@ -316,11 +318,7 @@ class Scenario(Part):
 
     def create_job_request(self, target_arn: str) -> dict[str, Any]:
         """AWS's CreateJob request (without jobId, which is in the path) for one target."""
-        request = {name: value for name, value in self.job.items() if name != "jobId"}
-        document = request.get("document")
-        if isinstance(document, dict):
-            request["document"] = json.dumps(document, separators=(",", ":"))
-        return {"targets": [target_arn], **request}
+        return as_request(self.job, target_arn)
 
     def expectations(self) -> tuple[Expectation, ...]:
         """What is expected, as plain values."""

@@ -7,7 +7,7 @@ over HTTP the client is boto3, and what it raises is held against the rejection'
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import msgspec
@@ -20,6 +20,7 @@ from simulator.endpoints.mqtt import MqttEndpoint
 from simulator.errors import Rejection
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.configuration import JobExecutionsRolloutConfig, TimeoutConfig
 from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.messages import (
     CreateJobRequest,
@@ -37,12 +38,13 @@ from simulator.jobs.messages import (
     UpdateJobExecutionRequest,
     UpdateReply,
 )
-from simulator.jobs.model import JobExecution, JobExecutionsRolloutConfig, TimeoutConfig
+from simulator.jobs.model import JobExecution
 from simulator.jobs.wire import Wire
 from simulator.serve import bind
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
 from simulator.transports.memory import MemoryBroker, MemoryLink
 from simulator.transports.mqtt import MqttLink, MqttNetwork
+from tests.conformance.owners import Owner, http_owner, memory_owner
 
 EPOCH = 1_767_225_600
 THING = "T"
@@ -91,8 +93,10 @@ class World:
         self.host = host
         self.service = host.service
         self.listener = listener
+        self.owner: Owner = memory_owner(host)
+        """The control plane, over this door where it is HTTP."""
+        self.port = 0
         self._call = call
-        self._jobs = 0
 
     def create_job(
         self,
@@ -164,10 +168,12 @@ class World:
 
 
 @asynccontextmanager
-async def opened(door: str, dialect: Dialect = AWS) -> AsyncIterator[World]:
+async def opened(
+    door: str, dialect: Dialect = AWS, quotas: Literal["aws"] | None = None
+) -> AsyncIterator[World]:
     """A fresh service behind the door, closed at the end."""
     loop = asyncio.get_running_loop()
-    host = ManualHost(JobsService(dialect=dialect), loop)
+    host = ManualHost(JobsService(dialect=dialect, epoch=EPOCH, quotas=quotas), loop)
     for name in (THING, "T2"):
         host.service.registry.create_thing(name)
     listener: Any = Listener()
@@ -183,12 +189,16 @@ async def opened(door: str, dialect: Dialect = AWS) -> AsyncIterator[World]:
     await endpoint.start(listening)
     try:
         if door == "http":
-            yield World(door, host, _boto3_call(port), listener)
+            world = World(door, host, _boto3_call(port), listener)
+            world.owner = http_owner(client("iot", port), EPOCH)
+            yield world
         elif door == "mqtt":
             network = MqttNetwork("127.0.0.1", port, wire)
             link = MqttLink(network, THING, listener)
             await link.connect()
-            yield World(door, host, link.call, listener)
+            world = World(door, host, link.call, listener)
+            world.port = port
+            yield world
             link.close()
             await network.close()
         else:
@@ -273,14 +283,20 @@ LINKS = ("memory", "mqtt", "aiomqtt")
 """Doors through which a thing hears notices."""
 
 
-def over(*doors: str, dialect: Dialect = AWS) -> Callable[[Body], Callable[[str], None]]:
+OWNERS = ("memory", "http")
+"""Doors to the control plane."""
+
+
+def over(
+    *doors: str, dialect: Dialect = AWS, quotas: Literal["aws"] | None = None
+) -> Callable[[Body], Callable[[str], None]]:
     """Make a case body a test over each of these doors."""
 
     def decorate(body: Body) -> Callable[[str], None]:
         @pytest.mark.parametrize("door", doors or ALL)
         def test(door: str) -> None:
             async def run() -> None:
-                async with opened(door, dialect) as world:
+                async with opened(door, dialect, quotas) as world:
                     await body(world)
 
             asyncio.run(run())

@@ -1,7 +1,19 @@
 """Area A: the data plane, each case named by its id in conformance-cases.json."""
 
-from simulator.errors import InvalidRequest, ResourceNotFound, TerminalStateReached, VersionMismatch
-from simulator.jobs.messages import JobExecutionState, JobExecutionSummary, Notify, NotifyNext
+from simulator.errors import (
+    InvalidRequest,
+    RequestThrottled,
+    ResourceNotFound,
+    TerminalStateReached,
+    VersionMismatch,
+)
+from simulator.jobs.messages import (
+    JobExecutionState,
+    JobExecutionSummary,
+    Notify,
+    NotifyNext,
+    UpdateJobExecutionRequest,
+)
 from tests.conformance.doors import LINKS, THING, World, over
 
 
@@ -267,3 +279,27 @@ async def test_A45(w: World) -> None:
     w.create_job("job11")
     assert len(heard[0].queued) == 10
     assert len((await w.pending()).queued_jobs) == 10
+
+
+@over("memory", "http")
+async def test_A24(w: World) -> None:
+    w.create_job("J")
+    listed = await w.owner("list_job_executions_for_thing", thingName=THING)
+    (row,) = listed["executionSummaries"]
+    assert (row["jobId"], row["jobExecutionSummary"]["status"]) == ("J", "QUEUED")
+    assert "inProgressJobs" not in listed
+
+
+@over(quotas="aws")
+async def test_A37(w: World) -> None:
+    w.create_job("J")
+    for _ in range(200):
+        w.service.update_job_execution(THING, "J", UpdateJobExecutionRequest("IN_PROGRESS"), 0)
+    with w.refused(RequestThrottled):
+        await w.update("IN_PROGRESS")
+    with w.refused(RequestThrottled):
+        await w.start_next()
+    assert await w.describe() is not None  # reads have a quota of their own
+    assert w.stored("J").version == 201
+    w.host.advance_to(1.0)
+    await w.update("IN_PROGRESS")

@@ -3,10 +3,16 @@
 import pytest
 
 from simulator.errors import InvalidRequest
-from simulator.jobs.messages import Notify
+from simulator.jobs.messages import (
+    Effect,
+    JobExecutionEvent,
+    Notify,
+    UpdateJobExecutionRequest,
+)
 from tests.conformance.doors import EPOCH, World, client, over
 
 MINUTE = 60.0
+ENABLED = {"JOB": {"Enabled": True}, "JOB_EXECUTION": {"Enabled": True}}
 
 
 @over()
@@ -31,14 +37,30 @@ async def test_C01(w: World) -> None:
 
 @over()
 async def test_C02(w: World) -> None:
-    """The notify half; the timed_out event is the next issue's."""
+    await w.owner("update_event_configurations", eventConfigurations=ENABLED)
     w.create_job("J")
     await w.start_next(step_timeout_in_minutes=1)
-    heard: list[Notify] = []
-    w.host.listeners.append(lambda e, _: heard.append(e) if isinstance(e, Notify) else None)
+    heard: list[Effect] = []
+    w.host.listeners.append(lambda effect, _: heard.append(effect))
     w.host.advance_to(MINUTE)
     assert w.stored("J").status == "TIMED_OUT"
-    assert [(n.in_progress, n.queued) for n in heard] == [([], [])]
+    notices = [n for n in heard if isinstance(n, Notify)]
+    assert [(n.in_progress, n.queued) for n in notices] == [([], [])]
+    events = [e for e in heard if isinstance(e, JobExecutionEvent)]
+    assert [e.operation for e in events] == ["timed_out"]
+
+
+@over("memory", "http")
+async def test_C11(w: World) -> None:
+    w.create_job("J", timeout=10, targets=["T", "T2"])
+    await w.start_next()
+    await w.owner("update_job", jobId="J", timeoutConfig={"inProgressTimeoutInMinutes": 2})
+    request = UpdateJobExecutionRequest("IN_PROGRESS")
+    w.service.update_job_execution("T2", "J", request, w.host.elapsed)
+    w.host.advance_to(2 * MINUTE)
+    assert (w.stored("J").status, w.stored("J", "T2").status) == ("IN_PROGRESS", "TIMED_OUT")
+    w.host.advance_to(10 * MINUTE)
+    assert w.stored("J").status == "TIMED_OUT"
 
 
 @over()

@@ -12,6 +12,7 @@ from simulator.errors import (
     VersionConflict,
 )
 from simulator.jobs import JobsService
+from simulator.jobs.configuration import JobExecutionsRolloutConfig, TimeoutConfig
 from simulator.jobs.messages import (
     CancelJobExecutionRequest,
     CancelJobRequest,
@@ -22,7 +23,6 @@ from simulator.jobs.messages import (
     StartNextPendingJobExecutionRequest,
     UpdateJobExecutionRequest,
 )
-from simulator.jobs.model import JobExecutionsRolloutConfig, TimeoutConfig
 
 
 def service_with(things: int) -> JobsService:

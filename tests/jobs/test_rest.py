@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from simulator.jobs import JobsService
 from simulator.jobs.rest import Request, Rest, signing_name
+from simulator.jobs.rest.call import Call
+from simulator.jobs.rest.data import DATA_ROUTES
 from simulator.jobs.wire import Wire
 
 EPOCH = 1_767_225_600.0
@@ -15,7 +18,7 @@ GROUP = "arn:aws:iot:us-east-1:123456789012:thinggroup/g"
 
 class Client:
     def __init__(self) -> None:
-        self.rest = Rest(JobsService(), Wire(EPOCH))
+        self.rest = Rest(JobsService(epoch=EPOCH), Wire(EPOCH))
 
     def __call__(
         self, method: str, path: str, body: Any = None, plane: str | None = "iot", now: float = 0.5
@@ -51,8 +54,12 @@ def test_create_describe_list_and_cancel(call: Client) -> None:
     _, described = call("GET", "/jobs/J")
     job = described["job"]
     assert (job["status"], job["createdAt"]) == ("IN_PROGRESS", EPOCH + 0.5)
-    assert job["jobProcessDetails"] == {"numberOfQueuedThings": 1}
+    details = job["jobProcessDetails"]
+    assert len(details) == 8
+    assert {name: count for name, count in details.items() if count} == {"numberOfQueuedThings": 1}
     assert job["timeoutConfig"] == job["jobExecutionsRolloutConfig"] == {}
+    assert job["schedulingConfig"] == job["presignedUrlConfig"] == {}
+    assert not {"abortConfig", "jobExecutionsRetryConfig", "forceCanceled", "comment"} & set(job)
     assert "completedAt" not in job
     call("POST", "/things/a%3Ab/jobs/J", {"status": "IN_PROGRESS"}, plane=None, now=2)
     _, listed = call("GET", "/jobs/J/things?maxResults=1&status=IN_PROGRESS")
@@ -122,7 +129,7 @@ def test_the_data_plane(call: Client) -> None:
     ("method", "path", "body", "status"),
     [
         ("GET", "/", None, 404),
-        ("GET", "/things/T/jobs", None, 404),  # signed for iot: ListJobExecutionsForThing, later
+        ("GET", "/things/T/jobs", None, 404),  # signed for iot: no such thing in the registry
         ("DELETE", "/jobs/J", None, 404),
         ("PATCH", "/things/T/jobs/J", None, 404),
         ("PUT", "/jobs/J", b"{", 400),
@@ -171,3 +178,29 @@ def test_bad_data_plane_requests(call: Client) -> None:
 )
 def test_signing_name(header: str | None, name: str | None) -> None:
     assert signing_name(header) == name
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "IN_PROGRESS"},
+        {"status": "IN_PROGRESS", "includeJobExecutionState": True},
+        {"status": "IN_PROGRESS", "includeJobDocument": True, "statusDetails": {"k": "v"}},
+    ],
+)
+def test_the_short_way_of_an_update_does_what_its_row_does(body: dict[str, Any]) -> None:
+    answers = []
+    row = next(route for route in DATA_ROUTES if route.operation == "UpdateJobExecution")
+    for short in (True, False):
+        client = Client()
+        client("POST", "/things/T", {})
+        arn = "arn:aws:iot:us-east-1:123456789012:thing/T"
+        client("PUT", "/jobs/J", {"targets": [arn], "document": "{}"})
+        request = Request("POST", "/things/T/jobs/J", "", json.dumps(body).encode(), None)
+        if short:
+            answers.append(client.rest.respond(request, 1.0).body)
+        else:
+            rest = client.rest
+            call = Call(rest.service, rest.wire, rest.endpoints, ["T", "J"], request, 1.0)
+            answers.append(msgspec.json.encode(row.handler(call)))
+    assert answers[0] == answers[1]
