@@ -171,3 +171,37 @@ def test_schedule_slip_is_of_what_had_a_time_to_begin_at() -> None:
     assert slip((1, 1.5)) == pytest.approx(0.5)
     assert slip((1, 1.5), *[(2, 2)] * 1000) == pytest.approx(0.5)
     assert slip((1, 1.5), *[(2, 2.001)] * 999) == pytest.approx(0.001)
+
+
+def test_a_conflict_after_lost_requests_is_the_services() -> None:
+    """No reply was ever lost: what the things did not know of is that they had been timed out."""
+    finished = run(
+        scenario(
+            "duration: 50s, steps: 2, step_timeout: 1m",
+            "{lost_requests: 40%, reply_timeout: 20s, backoff: {base: 10s, maximum: 20s}}",
+            load="{until: 10m}",
+        ),
+        things=200,
+    )
+    causes = finished.summary.conflicts.by_cause
+    assert causes["service"] == finished.summary.conflicts.count > 10
+
+
+@pytest.mark.parametrize(
+    ("duration", "outcome", "unreported"),
+    [("59s", "{}", 20), ("61s", "{}", 0), ("59s", "{fail: 100%}", 20)],
+)
+def test_a_false_timeout_is_unreported_if_the_work_was_done_in_time(
+    duration: str, outcome: str, unreported: int
+) -> None:
+    """Each reply takes 5 s, so a report of what was done after 59 s comes after the minute."""
+    finished = run(
+        scenario(
+            f"duration: {duration}",
+            "{latency: 5s}",
+            job="{document: {}, timeoutConfig: {inProgressTimeoutInMinutes: 1}}",
+            outcome=outcome,
+        )
+    )
+    timeouts = finished.summary.timeouts
+    assert (timeouts.true_, timeouts.false_, timeouts.unreported) == (0, 20, unreported)
