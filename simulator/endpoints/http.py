@@ -28,7 +28,15 @@ from simulator.endpoints.identity import Device
 from simulator.endpoints.websocket import NotAcceptable, WebSocket, accept
 from simulator.errors import InternalError, InvalidRequest, Rejection
 from simulator.host import Host
-from simulator.jobs.rest import Request, Response, Rest, named_operation, refusal, split_path
+from simulator.jobs.rest import (
+    CONTROL_PLANE,
+    Request,
+    Response,
+    Rest,
+    named_operation,
+    refusal,
+    split_path,
+)
 from simulator.jobs.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -36,7 +44,7 @@ log = logging.getLogger(__name__)
 SWEEP_S: Final = 1.0
 WEBSOCKET_PATH: Final = "/mqtt"
 TAKES_A_SOURCE: Final = ("CreateJob", "CreateJobTemplate")
-SERVICES: Final = ("iot-jobs-data", "iot")
+SERVICES: Final = ("iot-jobs-data", *CONTROL_PLANE)
 _STOP_WITHIN_S: Final = 5.0
 
 Verify = Callable[[sigv4.Signed, tuple[str, ...]], sigv4.Verdict]
@@ -224,7 +232,7 @@ class HttpEndpoint:
                 "started without keys to verify a signature with", operation,
             )  # fmt: skip
         segments = split_path(exchange.path)
-        if segments[0] != "things" or segments[2:3] != ["jobs"] or service == "iot":
+        if segments[0] != "things" or segments[2:3] != ["jobs"] or service in CONTROL_PLANE:
             log.warning("device %s: refused: %s", device.name, operation)
             why = "A certificate opens the data plane only"
             return _deny(403, "ForbiddenException", why, operation)
