@@ -111,7 +111,7 @@ class VirtualLoop(AbstractEventLoop):
     def __init__(self, patience: int = PATIENCE) -> None:
         self.patience = patience
         self._turns = 0
-        """Callbacks at this instant, but for those of the round that runs."""
+        """Callbacks at this instant, but for the round that runs."""
         self._next_instant = 0.0
         self._now = 0.0
         self._sequence = 0
@@ -225,7 +225,8 @@ class VirtualLoop(AbstractEventLoop):
     def _run_ready(self) -> None:
         ready = self._ready
         while ready:
-            for _ in repeat(None, len(ready)):
+            count = len(ready)
+            for _ in repeat(None, count):
                 if self._stopping:
                     return
                 handle = ready.popleft()
@@ -237,7 +238,7 @@ class VirtualLoop(AbstractEventLoop):
                     raise
                 except BaseException as error:
                     self.call_exception_handler({"message": "in a callback", "exception": error})
-            self._turns = turns = self._turns + len(ready)
+            self._turns = turns = self._turns + count
             if turns > self.patience:
                 self._stand_still()
 
@@ -271,12 +272,15 @@ class VirtualLoop(AbstractEventLoop):
 
     def _stand_still(self) -> None:
         """Say who goes on at an instant that does not end."""
-        busy = sorted(_name(task) for task in asyncio.all_tasks(self) if _is_ready(task))
+        if self._stopping:
+            return
+        tasks = asyncio.all_tasks(self)
+        ready = [task for task in tasks if _is_ready(task)]
+        busy = sorted(_name(task) for task in ready or tasks)  # or those that sleep for no time
         more = f" and {len(busy) - NAMED} more" if len(busy) > NAMED else ""
         raise TimeStandsStill(
             f"at {self._now:.3f} s time stands still: after {self._turns} callbacks there is still "
-            f"something to do at this instant; busy: "
-            + (", ".join(busy[:NAMED]) + more or "callbacks of no task")
+            f"something to do at this instant; busy: " + (", ".join(busy[:NAMED]) + more)
         )
 
     def _stop(self, _future: object) -> None:

@@ -170,9 +170,12 @@ def _fault(document: Document, fault: Any) -> str:
         return document.at(path, "the key 'distribution' is missing: constant, uniform, lognormal")
     if kind in _TYPES:
         return document.at(path, f"{shown(value)} is not {_TYPES[kind]}")
-    bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt"}
+    bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt",
+              "less_than": "lt"}  # fmt: skip
     if kind in bounds:
-        words = {"ge": "at least", "le": "at most", "gt": "more than"}[bounds[kind]]
+        words = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}[
+            bounds[kind]
+        ]
         return document.at(path, f"{shown(value)} is not possible; it must be {words} "
                            f"{context[bounds[kind]]}")  # fmt: skip
     if kind == "string_pattern_mismatch":
