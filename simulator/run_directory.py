@@ -44,7 +44,7 @@ class Folder:
                 (self.path / earlier).unlink(missing_ok=True)
         except OSError as error:
             where = error.filename if path is None else path
-            raise UsageError(f"cannot use {where} as run directory: {error.strerror}") from None
+            raise UsageError(f"cannot make the run directory {where}: {error.strerror}") from None
 
     def write(self, name: str, fill: Callable[[IO[bytes]], object]) -> None:
         """Make file ``name``, whose bytes ``fill`` writes.

@@ -168,7 +168,7 @@ def test_the_garbage_collector_is_as_it_was(enabled: bool) -> None:
 
 
 async def spins() -> None:
-    while True:
+    while True:  # noqa: ASYNC110  # to wait for nothing is the point
         await asyncio.sleep(0)
 
 
@@ -207,7 +207,7 @@ def test_callbacks_that_call_each_other_for_ever_are_told_too() -> None:
 
 def test_a_billionth_of_a_millisecond_is_no_progress() -> None:
     async def main(_loop: VirtualLoop) -> None:
-        while True:
+        while True:  # noqa: ASYNC110
             await asyncio.sleep(1e-12)
 
     loop = VirtualLoop(patience=1000)  # type: ignore[abstract]

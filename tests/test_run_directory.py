@@ -23,7 +23,7 @@ def finished() -> Finished:
 
 @pytest.mark.parametrize("where", ["/sys/kernel", "/proc/jobfleet", "/dev/null", "/dev/null/x"])
 def test_where_nothing_can_be_written_is_found_out_at_once(where: str) -> None:
-    with pytest.raises(UsageError, match=f"cannot use {where} as run directory: "):
+    with pytest.raises(UsageError, match=f"cannot make the run directory {where}: "):
         RunDirectory(Path(where), "x")
 
 
@@ -57,7 +57,7 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     def breaks(file: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(UsageError, match="cannot write .*/a: No space left on device"):
+    with pytest.raises(UsageError, match=r"cannot write .*/a: No space left on device"):
         folder.write("a", breaks)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"first")]
 
@@ -84,5 +84,5 @@ def test_a_name_that_is_used_up_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 def test_runs_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("runs").write_text("a file")
-    with pytest.raises(UsageError, match="cannot use runs as run directory"):
+    with pytest.raises(UsageError, match="cannot make the run directory runs"):
         RunDirectory(None, "x")
