@@ -18,9 +18,11 @@ The house in reading order (a module imports only from what stands above it here
     endpoints/       the service's side of the network
     world.py         what surrounds a thing
     thing.py         one virtual thing
+    standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
     scenario/        the YAML file
     report/          records → summary → text and JSON
+    run_directory.py the folder that a run leaves behind
     run.py           where everything meets
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
