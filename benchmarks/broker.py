@@ -2,7 +2,7 @@
 
 Things, Mosquitto and the service share the machine; Locust measures, as in ``make bench``. With
 Mosquitto's defaults no more than 20 requests are on their way to the service at once, and no more
-than 1 000 wait; the second row lifts both.
+than 1 000 wait, and Nagle's algorithm holds small packets back; "tuned" lifts all three.
 """
 
 import shutil
@@ -27,7 +27,7 @@ fleet:
 job: {{document: {{operation: saturate}}}}
 load: {{ramp: 1000/s, until: {seconds}s}}
 """
-TUNED = "max_inflight_messages 0\nmax_queued_messages 0\n"
+TUNED = "max_inflight_messages 0\nmax_queued_messages 0\nset_tcp_nodelay true\n"
 
 
 def free_port() -> int:
@@ -62,7 +62,7 @@ def measure(things: int, seconds: int, config: str, version: str) -> dict[str, f
             processes = {
                 "mosquitto": psutil.Process(broker.pid),
                 "service": psutil.Process(service.pid),
-            }  # noqa: E501
+            }
             before = {name: p.cpu_times() for name, p in processes.items()}
             subprocess.run(
                 [*jobfleet, "run", str(at / "scenario.yaml"), "--target", target, "--control",
@@ -101,5 +101,5 @@ if __name__ == "__main__":
         for config in ("", TUNED):
             for version in ("5", "3.1.1"):
                 found = measure(things, 12, config, version)
-                what = f"{things} things, {'lifted' if config else 'default'}, MQTT {version}"
+                what = f"{things} things, {'tuned' if config else 'default'}, MQTT {version}"
                 print(what, {name: round(value, 1) for name, value in found.items()}, flush=True)

@@ -338,7 +338,10 @@ class BrokerEndpoint:
         """Come back whenever the broker is lost."""
         url = self.options.url
         while True:
-            why = await self._trouble
+            await asyncio.wait(
+                (self._trouble,)
+            )  # not the future itself, which we may be cancelled in
+            why = self._trouble.result()
             self._state = f"lost: {why}"
             log.warning("broker %s is lost: %s", url, why)
             self._detach()

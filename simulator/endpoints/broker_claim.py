@@ -35,7 +35,7 @@ def will_of(claims: Claims) -> Will:
 class ClaimConnection(ClientConnection):
     """Asks, claims, and answers others who ask."""
 
-    __slots__ = ("_claims", "_left", "_lost")
+    __slots__ = ("_claims", "_left", "_lost", "_opening")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, claims: Claims, lost: Callable[[str], None]
@@ -45,6 +45,7 @@ class ClaimConnection(ClientConnection):
         self._claims = claims
         self._lost = lost
         self._left = False
+        self._opening = claims.begin()  # before the first record is told, which SUBSCRIBE leads to
 
     async def stand(self, sign_of_life_s: float) -> bool:
         """Claim our things; whether the requests that were kept for us can be trusted.
@@ -54,7 +55,7 @@ class ClaimConnection(ClientConnection):
             Disconnected: the broker went away, or lets nobody speak of claims.
         """
         claims = self._claims
-        self._say(claims.begin())
+        self._say(self._opening)
         await self._until(lambda: claims.echoed == "asks", ECHO_WITHIN_S)
         if claims.echoed is None:
             raise Disconnected(
