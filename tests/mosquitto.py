@@ -13,7 +13,9 @@ import pytest
 
 from tests.raw_mqtt import RawClient
 
-PROGRAM: Final = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+PLACES: Final = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+PROGRAM: Final = shutil.which("mosquitto", path=PLACES)
+HASHER: Final = shutil.which("mosquitto_passwd", path=PLACES)
 
 needs_mosquitto = pytest.mark.skipif(
     PROGRAM is None, reason="Mosquitto is not installed: apt-get install mosquitto"

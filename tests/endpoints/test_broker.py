@@ -6,6 +6,7 @@ something to happen, and fails when it does not.
 
 import asyncio
 import json
+import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +26,8 @@ from simulator.jobs.messages import DescribeJobExecutionRequest, ExecutionReply
 from simulator.mqtt import V5, V311, Connack, Connect, Properties, Publish
 from simulator.sample import JOB, THING, create_sample
 from simulator.serve import ServeOptions, opened
-from tests.mosquitto import Mosquitto, free_port, mosquitto, needs_mosquitto, proxy
+from tests.doors_in_thread import make_certificates
+from tests.mosquitto import HASHER, Mosquitto, free_port, mosquitto, needs_mosquitto, proxy
 from tests.raw_mqtt import RawClient
 
 JOBS = f"$aws/things/{THING}/jobs"
@@ -59,11 +61,8 @@ class Served:
     def __init__(self, host: Host, http: int) -> None:
         self.host = host
         self.http = http
-        self.endpoint = next(
-            listener.__self__
-            for listener in host.listeners
-            if isinstance(getattr(listener, "__self__", None), BrokerEndpoint)
-        )
+        owners = [getattr(listener, "__self__", None) for listener in host.listeners]
+        (self.endpoint,) = (owner for owner in owners if isinstance(owner, BrokerEndpoint))
 
     @property
     def version(self) -> int:
@@ -454,6 +453,38 @@ def test_a_broker_that_lets_nobody_claim(tmp_path: Path, monkeypatch: pytest.Mon
         for level in (V311, V5):
             said = asyncio.run(fails(broker.port, level=level))
             assert f"{RECORDS}#" in said or "refused a subscription" in said
+
+
+def test_a_password_and_tls(tmp_path: Path) -> None:
+    pki = make_certificates(tmp_path / "pki")
+    passwords = tmp_path / "passwords"
+    passwords.write_text("us@er:pass\n")
+    assert HASHER is not None
+    subprocess.run([HASHER, "-U", str(passwords)], check=True, timeout=10)
+    config = (
+        f"cafile {pki / 'ca.pem'}",
+        f"certfile {pki / 'server.pem'}", f"keyfile {pki / 'server.key'}",
+        "allow_anonymous false", f"password_file {passwords}",
+    )  # fmt: skip
+
+    async def run() -> None:
+        with mosquitto(tmp_path, *config) as broker:
+            url = f"mqtts://us%40er:pass@localhost:{broker.port}"
+            for version in ("3.1.1", "5"):
+                asked = BrokerOptions.parse(url, pki / "ca.pem", "service", "1/1", version)
+                serve = ServeOptions(mqtt_port=None, http_port=0, broker=asked)
+                async with opened(serve) as (addresses, _):
+                    assert addresses.broker == f"mqtts://localhost:{broker.port}"
+                for wrong, why in (
+                    ({"password": "no"}, "refused the connection"),
+                    ({"authority": None}, "CERTIFICATE_VERIFY_FAILED"),
+                    ({"tls": False}, "closed the connection"),
+                ):
+                    with pytest.raises(TargetError, match=why):
+                        async with opened(replace(serve, broker=replace(asked, **wrong))):
+                            pass
+
+    asyncio.run(run())
 
 
 def test_something_that_is_no_broker() -> None:
