@@ -208,7 +208,7 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     Raises:
         UsageError: the doors cannot be opened as asked.
     """
-    if not options.plain and options.tls is None:
+    if not options.plain and options.tls is None and options.broker is None:
         raise UsageError("--no-plain leaves no door; open the TLS ones with --tls DIR")
     service = JobsService(dialect=options.dialect)
     epoch = options.epoch

@@ -95,6 +95,8 @@ class Proxy:
         self.port = 0
         self.swallow = False
         """Whether what the client says gets lost."""
+        self.deaf = False
+        """Whether what the broker says gets lost."""
         self.shut = False
         """Whether nobody gets through."""
 
@@ -107,6 +109,11 @@ class Proxy:
         writers, self._writers = self._writers, []
         for writer in writers:
             writer.transport.abort()
+
+    def inject(self, data: bytes) -> None:
+        """Say something to the client in the broker's place."""
+        for writer in self._writers[::2]:
+            writer.write(data)
 
     async def stop(self) -> None:
         assert self._server is not None
@@ -127,7 +134,7 @@ class Proxy:
     ) -> None:
         try:
             while data := await reader.read(65536):
-                if not (from_client and self.swallow):
+                if not (self.swallow if from_client else self.deaf):
                     writer.write(data)
                     await writer.drain()
         except OSError:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from simulator.endpoints import broker as endpoint
 from simulator.endpoints import broker_claim
 from simulator.endpoints.broker import BrokerEndpoint, BrokerOptions
 from simulator.endpoints.mqtt_rules import MAX_PAYLOAD
@@ -23,7 +24,8 @@ from simulator.endpoints.shards import RECORDS, Shard
 from simulator.errors import TargetError, UsageError
 from simulator.host import Host
 from simulator.jobs.messages import DescribeJobExecutionRequest, ExecutionReply
-from simulator.mqtt import V5, V311, Connack, Connect, Properties, Publish
+from simulator.mqtt import V5, V311, Connack, Connect, Disconnect, Properties, Publish, encode
+from simulator.mqtt.reasons import SHUTTING_DOWN
 from simulator.sample import JOB, THING, create_sample
 from simulator.serve import ServeOptions, opened
 from tests.doors_in_thread import make_certificates
@@ -286,6 +288,74 @@ def test_a_lost_broker_is_told_and_the_service_comes_back_with_its_state(
     lines = [record.getMessage() for record in caplog.records]
     assert sum(" is lost: " in line for line in lines) == 1
     assert sum(line.endswith(" is back") for line in lines) == 1
+
+
+def test_bytes_that_break_mqtt_are_not_asked_for_again(tmp_path: Path) -> None:
+    """A message that we cannot read would come again and again in a session that lives on."""
+
+    async def run() -> None:
+        with mosquitto(tmp_path, "log_type all") as broker:
+            async with proxy(broker.port) as between, served(between.port) as service:
+                assert "as service (p5, c0" in broker.log.read_text()
+                between.inject(b"\0\0")
+                await reached(lambda: not service.endpoint.health()[0])
+                await reached(lambda: service.endpoint.health()[0])
+                assert broker.log.read_text().count("as service (p5, c1") == 1
+                thing = await client(broker, "t", f"{JOBS}/get/+")
+                await accepted(thing, {}, f"{JOBS}/get")
+                between.cut()
+                await reached(lambda: not service.endpoint.health()[0])
+                await reached(lambda: service.endpoint.health()[0])
+                assert broker.log.read_text().count("as service (p5, c0") == 2
+
+    asyncio.run(run())
+
+
+def test_a_broker_that_sends_us_away_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        with mosquitto(tmp_path) as broker:
+            async with proxy(broker.port) as between, served(between.port) as service:
+                between.inject(encode(Disconnect(SHUTTING_DOWN), V5))
+                await reached(lambda: not service.endpoint.health()[0])
+                await reached(lambda: service.endpoint.health()[0])
+
+    asyncio.run(run())
+    assert "is lost: the broker closed the connection (reason 0x8b)" in caplog.text
+
+
+def test_who_takes_our_name_from_us_loses_it_again(tmp_path: Path) -> None:
+    """A client that knows nothing of claims."""
+
+    async def run() -> None:
+        with mosquitto(tmp_path) as broker:
+            async with served(broker.port) as service:
+                other = await client(broker, "service")
+                assert await other.receive() is None
+                await reached(lambda: service.endpoint.health()[0])
+
+    asyncio.run(run())
+
+
+def test_the_connection_is_kept_alive_and_given_up_when_nothing_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "KEEP_ALIVE", 1)
+    monkeypatch.setattr(endpoint, "SWEEP_S", 0.05)
+
+    async def run() -> None:
+        with mosquitto(tmp_path, "log_type all") as broker:
+            async with proxy(broker.port) as between, served(between.port) as service:
+                await reached(lambda: "PINGREQ from service\n" in broker.log.read_text())
+                await reached(lambda: "PINGREQ from service-" in broker.log.read_text())
+                assert service.endpoint.health()[0]
+                between.deaf = True
+                await reached(lambda: "nothing was heard" in service.endpoint.health()[1]["state"])
+                between.deaf = False
+                await reached(lambda: service.endpoint.health()[0])
+
+    asyncio.run(run())
 
 
 # ------------------------------------------------------------------------------- several
