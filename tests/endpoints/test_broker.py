@@ -179,14 +179,13 @@ def test_bad_input_is_one_rejection_and_the_service_lives_on(tmp_path: Path) -> 
 def test_a_retained_request_is_none(tmp_path: Path) -> None:
     async def run() -> None:
         with mosquitto(tmp_path) as broker:
-            early = await client(broker, "early")
-            payload = b'{"status":"SUCCEEDED"}'
-            early.send(Publish(UPDATE, payload, 1, 1, retain=True))
-            await early.receive()
-            async with served(broker.port) as service:
-                thing = await client(broker, "t", f"{JOBS}/+/update/+")
-                await accepted(thing, {"status": "IN_PROGRESS"})
-                assert service.version == 3
+            thing = await client(broker, "t", f"{JOBS}/get/+")
+            old = Publish(f"{JOBS}/get", b'{"clientToken":"old"}', 1, 1, retain=True)
+            thing.send(old)
+            assert await thing.silent()
+            async with served(broker.port):  # it is told of what is retained when it subscribes
+                answer = await accepted(thing, {"clientToken": "new"}, f"{JOBS}/get")
+                assert answer["clientToken"] == "new"
 
     asyncio.run(run())
 
