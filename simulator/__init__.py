@@ -12,6 +12,7 @@ The house in reading order (a module imports only from what stands above it here
     results.py       one flat record per exchange
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
+    mqtt_client.py   one MQTT connection as a client
     host.py          the one owner of a service on a loop
     sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network

@@ -50,6 +50,9 @@ _STOP_WITHIN_S: Final = 5.0
 Verify = Callable[[sigv4.Signed, tuple[str, ...]], sigv4.Verdict]
 """Whether a request is signed for one of these services, now."""
 
+Health = Callable[[], tuple[bool, Mapping[str, str]]]
+"""Whether what we depend on is there, and what to say of it."""
+
 MakeMqtt = Callable[[Device | None], asyncio.Protocol]
 
 
@@ -67,10 +70,12 @@ class HttpEndpoint:
         mqtt: MakeMqtt | None = None,
         metrics: Callable[[], tuple[str, bytes]] | None = None,
         endpoints: Mapping[str, str] | None = None,
+        health: Health | None = None,
     ) -> None:
         """``utc_now`` reads the calendar, for the ``Date`` header; ``mqtt`` makes the inside of a
         WebSocket; ``metrics`` is their content type and text; without ``verify`` signatures are
-        read and not verified; ``endpoints`` is what DescribeEndpoint tells, by endpointType.
+        read and not verified; ``endpoints`` is what DescribeEndpoint tells, by endpointType;
+        ``health`` says whether something that we depend on is there.
         """
         self._host = host
         self._rest = Rest(host.service, wire, endpoints)
@@ -79,6 +84,7 @@ class HttpEndpoint:
         self._documents = documents or Documents()
         self._mqtt = mqtt
         self._metrics = metrics
+        self._health = health
         self.counts: dict[tuple[str, str], int] = {}
         """(operation, outcome) → responses."""
         self.connections: dict[HttpConnection, None] = {}
@@ -202,7 +208,7 @@ class HttpEndpoint:
     def _own(self, exchange: Exchange) -> Response | None:
         """Health and metrics, or None."""
         if exchange.path == "/health":
-            response = Response(200, b'{"status":"ok"}', None, "Health")
+            response = self._healthy()
         elif exchange.path == "/metrics" and self._metrics is not None:
             kind, text = self._metrics()
             response = Response(200, text, None, "Metrics", content_type=kind)
@@ -215,6 +221,13 @@ class HttpEndpoint:
                 405, message, name, response.operation, "MethodNotAllowed", allow="GET, HEAD"
             )
         return response
+
+    def _healthy(self) -> Response:
+        if self._health is None:
+            return Response(200, b'{"status":"ok"}', None, "Health")
+        well, said = self._health()
+        body = msgspec.json.encode({"status": "ok" if well else "unavailable", **said})
+        return Response(200 if well else 503, body, None, "Health")
 
     # ----------------------------------------------------------------------- rights
 
