@@ -11,6 +11,7 @@ import typer
 from simulator.errors import UsageError
 
 if TYPE_CHECKING:
+    from simulator.run import Resolved
     from simulator.serve import Addresses, ServeOptions, TlsOptions
 
 
@@ -99,8 +100,6 @@ def serve(
 ) -> None:
     """Serve the Jobs service over MQTT and HTTP until interrupted."""
     from simulator.jobs.execution import DIALECTS
-    from simulator.run import Resolved
-    from simulator.scenario import load
     from simulator.serve import ServeOptions
     from simulator.serve import serve as serve_until_interrupted
 
@@ -118,7 +117,7 @@ def serve(
         http_port,
         time_scale,
         None if epoch is None else epoch.replace(tzinfo=UTC).timestamp(),
-        scenario=None if scenario is None else Resolved.of(load(scenario), None, None),
+        scenario=None if scenario is None else _resolved(scenario),
         with_parent=with_parent,
         dialect=DIALECTS[dialect],
         sample=sample,
@@ -132,6 +131,13 @@ def serve(
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     serve_until_interrupted(options, _as_json if as_json else partial(_as_text, options=options))
+
+
+def _resolved(scenario: Path) -> "Resolved":
+    from simulator.run import Resolved
+    from simulator.scenario import load
+
+    return Resolved.of(load(scenario), None, None)
 
 
 def _tls(
@@ -213,7 +219,7 @@ def certs(
 ) -> None:
     """Make a CA, a server certificate and device certificates for `serve --tls DIR`."""
     from simulator import certificates
-    from simulator.run import utc_now
+    from simulator.today import utc_now
 
     things = thing or []
     report = certificates.make(directory, things, host or [], days, utc_now())
