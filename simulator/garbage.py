@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-YOUNG: Final = (2_000, 10, 1)
+YOUNG: Final = (1_000, 10, 1)
 """Containers made and not freed before the youngest are looked at; so many looks at those before
-the older ones are; and so many of those before a full collection: 40 000 containers at most, a few
+the older ones are; and so many of those before a full collection: 20 000 containers at most, a few
 milliseconds (docs/benchmarks.md)."""
 
 
