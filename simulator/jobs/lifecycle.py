@@ -21,7 +21,7 @@ from simulator.jobs.schedule import Phase
 GOING_ON: Final = ("IN_PROGRESS", "SCHEDULED")
 """A job in one of these may still create executions."""
 
-LET_GO: Final = 5_000
+LET_GO: Final = 1_000
 """So many deleted executions at once leave the memory: a millisecond's work."""
 
 
