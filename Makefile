@@ -57,7 +57,7 @@ format: setup  ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup  ## Measure speed against floors (about two minutes; nothing else should run)
+bench: setup  ## Measure speed against floors (three minutes; wrk for HTTP; nothing else should run)
 	$(PY) -m benchmarks
 
 docs: setup  ## Write the generated parts of the documentation anew

@@ -8,6 +8,8 @@ The house in reading order (a module imports only from what stands above it here
                      templates, control_plane, listings, data_plane, service, wire, rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     clock.py         the virtual event loop
+    garbage.py       the garbage collector's manners
+    today.py         the calendar
     behaviour.py     cohorts and chance: work plans, outcomes, network faults
     results.py       one flat record per exchange
     open_files.py    how many connections a process may have

@@ -18,16 +18,14 @@ cancelled sleeper is skipped when its time comes.
 Timers wait in two places: those of the second that is running in a heap, all others in a bag per
 second, which is sorted when its turn comes. One heap for all would be simpler, but a million
 sleepers make it larger than the processor's cache, and each push and pop misses it at every level.
-With the garbage collector at rest (``frozen_garbage``) the cost of a sleep hardly grows with their
+With the garbage collector at rest (``garbage.py``) the cost of a sleep hardly grows with their
 number.
 """
 
 import asyncio
-import gc
 from asyncio import AbstractEventLoop, Future, Task, TimerHandle, events, futures
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from itertools import repeat
@@ -88,21 +86,6 @@ class _ParkedSleep:
 
 
 _PARKED: Final = _ParkedSleep()
-
-
-@contextmanager
-def frozen_garbage() -> Iterator[None]:
-    """Let the garbage collector rest: a million live things are not worth walking through."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if was_enabled:
-            gc.enable()
 
 
 class VirtualLoop(AbstractEventLoop):

@@ -4,7 +4,13 @@ Rule 1: the service's ``now`` is scenario time: loop seconds since the start, ti
         So timers and the rollout minute are scaled, and nothing on the network is.
 Rule 2: whoever calls the service calls ``publish`` after it has written the reply: accepted comes
         before notify, notify before notify-next.
-Rule 3: long work is sliced: after ``SLICE`` steps of a rollout or a cancel the loop gets its turn.
+Rule 3: long work (a rollout, a cancel, timers that fire together) is done in turns, and between two
+        turns the loop serves everybody else. Virtual time does not move while something is worked
+        on, so there a turn is a count, ``VIRTUAL_TURN`` steps. Where a ``stopwatch`` is given, a
+        turn is ``TURN_S`` seconds of it, looked at after every ``STEPS`` steps: what a step costs
+        depends on who listens, and on the machine.
+Rule 4: effects leave in the order in which they came about, whatever the turns: they are told
+        after every batch of steps, and that too is the turn's time.
 """
 
 import asyncio
@@ -17,8 +23,14 @@ from simulator.jobs.messages import DataReply, DataRequest, Effect
 
 log = logging.getLogger(__name__)
 
-SLICE: Final = 500
-"""Steps of ``service.expire`` between two turns of the loop (about 5 ms)."""
+VIRTUAL_TURN: Final = 500
+"""Steps of ``service.expire`` between two turns of a virtual loop."""
+
+STEPS: Final = 16
+"""Steps between two looks at the stopwatch: a fraction of a millisecond's work."""
+
+TURN_S: Final = 0.002
+"""Seconds of work after which a real loop gets its turn."""
 
 Listener = Callable[[Effect, float], None]
 
@@ -27,13 +39,19 @@ class Host:
     """A service, the loop's time, and those who listen to its effects."""
 
     def __init__(
-        self, service: JobsService, loop: asyncio.AbstractEventLoop, time_scale: float = 1.0
+        self,
+        service: JobsService,
+        loop: asyncio.AbstractEventLoop,
+        time_scale: float = 1.0,
+        stopwatch: Callable[[], float] | None = None,
     ) -> None:
+        """``stopwatch`` reads seconds that pass while work is done; None on a virtual loop."""
         self.service = service
         self.time_scale = time_scale
         self.listeners: list[Listener] = []
         self.effects_told = 0
         self._loop = loop
+        self._stopwatch = stopwatch
         self._start = loop.time()
         self._hinted: dict[str, None] = {}
         self._armed: float | None = None
@@ -49,14 +67,8 @@ class Host:
 
     def publish(self) -> None:
         """Fan out what the service left to be told, and see to its next deadline."""
-        service = self.service
-        if service.effects:
-            effects, service.effects = service.effects, []
-            self.effects_told += len(effects)
-            now = self.now()
-            for effect in effects:
-                for listener in self.listeners:
-                    listener(effect, now)
+        if self.service.effects:
+            self._tell()
         self._arm()
 
     def hint(self, hint: str | None) -> None:
@@ -70,6 +82,15 @@ class Host:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _tell(self) -> None:
+        service = self.service
+        effects, service.effects = service.effects, []
+        self.effects_told += len(effects)
+        now = self.now()
+        for effect in effects:
+            for listener in self.listeners:
+                listener(effect, now)
 
     def _arm(self) -> None:
         """Have ``_expire`` called at the service's next deadline, if not sooner already."""
@@ -88,5 +109,18 @@ class Host:
     def _expire(self) -> None:
         armed, self._armed, self._timer = self._armed, None, None
         # Rounding must not let a timer fire a moment before its own deadline.
-        self.service.expire(max(self.now(), armed or 0.0), SLICE)
+        now = max(self.now(), armed or 0.0)
+        if self._stopwatch is None:
+            self.service.expire(now, VIRTUAL_TURN)
+        else:
+            self._work(now, self._stopwatch)
         self.publish()
+
+    def _work(self, now: float, stopwatch: Callable[[], float]) -> None:
+        """Expire what is due by ``now`` until nothing is, or the turn is over."""
+        service, enough = self.service, stopwatch() + TURN_S
+        while service.expire(now, STEPS) >= STEPS:
+            if service.effects:
+                self._tell()
+            if stopwatch() >= enough:
+                break

@@ -29,8 +29,8 @@ from simulator.report import summary as report
 from simulator.report.summary import Outcome
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
-from simulator.run import utc_now as now_in_utc
 from simulator.scenario import dump, load
+from simulator.today import utc_now
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class LiveRun:
         make_room(scenario.things)  # before the service starts, which inherits it
         if target is not None:
             _knock(target[0])
-        self.started: datetime = now_in_utc()
+        self.started: datetime = utc_now()
         self._began = time.perf_counter()
         self._last_heard = self._began
         out = Path(options.out) if options.out else None

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,9 +21,10 @@ import msgspec
 import numpy as np
 
 from simulator.behaviour import NetworkChance, WorkTable, ramp
-from simulator.clock import VirtualLoop, frozen_garbage
+from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
 from simulator.fleet import Fates, Fleet
+from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
@@ -37,6 +38,7 @@ from simulator.scenario import Scenario, dump
 from simulator.scenario.file import Loaded
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
+from simulator.today import utc_now as utc_now
 from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
 from simulator.world import Link, World
@@ -364,11 +366,3 @@ def machine(started: datetime, wall_s: float) -> dict[str, Any]:
         "platform": platform.platform(),
         "versions": versions,
     }
-
-
-def utc_now() -> datetime:
-    """The calendar: for ``machine.json``, and for what the world dates (signatures, certificates).
-
-    Nothing that a run computes may depend on it; a service that no scenario dates begins now.
-    """
-    return datetime.now(UTC)

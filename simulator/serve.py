@@ -9,6 +9,7 @@ import json
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -27,17 +28,19 @@ from simulator.endpoints.mqtt import Limits, MqttEndpoint
 from simulator.endpoints.sigv4 import Verifier
 from simulator.endpoints.tls import Identification, TlsEndpoint
 from simulator.errors import JobfleetError, UsageError
+from simulator.garbage import short_pauses
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.rest import ENDPOINT_TYPES
 from simulator.jobs.wire import Wire
 from simulator.open_files import make_all_room
-from simulator.run import Resolved, register, utc_now
 from simulator.sample import create_sample
+from simulator.today import utc_now
 
 if TYPE_CHECKING:
     from simulator.endpoints.metrics import Metrics
+    from simulator.run import Resolved
 
 LOOPBACK: Final = "127.0.0.1"
 GOODBYE_S: Final = 0.5
@@ -86,7 +89,7 @@ class ServeOptions:
     time_scale: float = 1.0
     epoch: float | None = None
     """Unix seconds at which the service begins; None: the scenario's epoch, else now."""
-    scenario: Resolved | None = None
+    scenario: "Resolved | None" = None
     """Whose fleet to register at the start."""
     with_parent: bool = False
     """End when standard input closes."""
@@ -200,8 +203,9 @@ async def _serve(options: ServeOptions, announce: Callable[[Addresses], None]) -
     if options.with_parent:
         loop.add_reader(sys.stdin.fileno(), ended.set)
     async with opened(options) as (addresses, _):
-        announce(addresses)
-        await ended.wait()
+        with short_pauses():
+            announce(addresses)
+            await ended.wait()
 
 
 @asynccontextmanager
@@ -219,13 +223,16 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
         epoch = now if scenario is None else scenario.scenario.epoch_s
     service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
     if scenario is not None:
+        from simulator.run import register  # numpy and pydantic: half of the time to get ready
+
         names = scenario.work().names()
         if options.broker is not None:
             names = [name for name in names if options.broker.shard.owns(name)]
         register(service.registry, scenario.scenario.job_id, names)
     if options.sample:
         create_sample(service)
-    host = Host(service, asyncio.get_running_loop(), options.time_scale)
+    loop = asyncio.get_running_loop()
+    host = Host(service, loop, options.time_scale, stopwatch=time.perf_counter)
     doors = _doors(options, host, Wire(epoch))
     sockets = _bind_all(options)
     ports = {name: bound.getsockname()[1] for name, bound in sockets.items()}

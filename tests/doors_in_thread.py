@@ -17,8 +17,8 @@ from simulator.endpoints.identity import Policies
 from simulator.endpoints.tls import Identification
 from simulator.host import Host
 from simulator.mqtt import Connect, Packet, PacketReader, encode
-from simulator.run import utc_now
 from simulator.serve import Addresses, ServeOptions, TlsOptions, opened
+from simulator.today import utc_now
 
 T = TypeVar("T")
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -14,7 +14,7 @@ import pytest
 
 from simulator.errors import UsageError
 from simulator.open_files import make_all_room, make_room
-from simulator.run import utc_now
+from simulator.today import utc_now
 from tests.processes import (
     ARN,
     ROOT,

@@ -1,7 +1,6 @@
 """The virtual loop: plain asyncio code, time that costs nothing, no silent hang."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator import clock
-from simulator.clock import VirtualLoop, frozen_garbage
+from simulator.clock import VirtualLoop
 from simulator.errors import NothingCanHappen, TimeStandsStill
 
 
@@ -153,18 +152,6 @@ def test_a_loop_knows_its_state() -> None:
     assert loop.run_until_complete(main())
     loop.close()
     assert loop.is_closed()
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_garbage_collector_is_as_it_was(enabled: bool) -> None:
-    if not enabled:
-        gc.disable()
-    try:
-        with frozen_garbage():
-            assert not gc.isenabled()
-        assert gc.isenabled() == enabled
-    finally:
-        gc.enable()
 
 
 async def spins() -> None:

@@ -17,9 +17,10 @@ from simulator.report.summary import (
     schedule_slip,
 )
 from simulator.report.text import render
-from simulator.run import Finished, Resolved, RunDirectory, rehearse, utc_now
+from simulator.run import Finished, Resolved, RunDirectory, rehearse
 from simulator.scenario import load, loads
 from simulator.scenario.model import parse_expectation
+from simulator.today import utc_now
 
 SHIPPED = [p for p in sorted(Path("scenarios").glob("*.yaml")) if p.stem != "saturate"]
 """saturate.yaml asks what a machine carries: it has no end but the wall clock's."""

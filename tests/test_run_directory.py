@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from simulator.errors import UsageError
-from simulator.run import Finished, Resolved, RunDirectory, rehearse, utc_now
+from simulator.run import Finished, Resolved, RunDirectory, rehearse
 from simulator.run_directory import Folder
 from simulator.scenario import loads
+from simulator.today import utc_now
 
 TEXT = (
     "fleet: [{cohort: g, things: 3, work: {duration: 1s}}]\n"

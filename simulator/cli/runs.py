@@ -11,8 +11,9 @@ import typer
 
 from simulator.errors import ScenarioError, UsageError
 from simulator.report.text import render
-from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory, utc_now
+from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
+from simulator.today import utc_now
 
 INTERRUPTED_CODE: Final = 130
 

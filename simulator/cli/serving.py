@@ -12,6 +12,7 @@ from simulator.errors import UsageError
 
 if TYPE_CHECKING:
     from simulator.endpoints.broker import BrokerOptions
+    from simulator.run import Resolved
     from simulator.serve import Addresses, ServeOptions, TlsOptions
 
 
@@ -128,8 +129,6 @@ def serve(
 ) -> None:
     """Serve the Jobs service over MQTT and HTTP until interrupted."""
     from simulator.jobs.execution import DIALECTS
-    from simulator.run import Resolved
-    from simulator.scenario import load
     from simulator.serve import ServeOptions
     from simulator.serve import serve as serve_until_interrupted
 
@@ -150,7 +149,7 @@ def serve(
         http_port,
         time_scale,
         None if epoch is None else epoch.replace(tzinfo=UTC).timestamp(),
-        scenario=None if scenario is None else Resolved.of(load(scenario), None, None),
+        scenario=None if scenario is None else _resolved(scenario),
         with_parent=with_parent,
         dialect=DIALECTS[dialect],
         sample=sample,
@@ -184,6 +183,13 @@ def _broker(
             )
         return None
     return BrokerOptions.parse(url, authority, client_id, shard or "1/1", version or "5")
+
+
+def _resolved(scenario: Path) -> "Resolved":
+    from simulator.run import Resolved
+    from simulator.scenario import load
+
+    return Resolved.of(load(scenario), None, None)
 
 
 def _tls(
@@ -269,7 +275,7 @@ def certs(
 ) -> None:
     """Make a CA, a server certificate and device certificates for `serve --tls DIR`."""
     from simulator import certificates
-    from simulator.run import utc_now
+    from simulator.today import utc_now
 
     things = thing or []
     report = certificates.make(directory, things, host or [], days, utc_now())

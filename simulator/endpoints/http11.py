@@ -41,7 +41,6 @@ LINGER_S: Final = 2.0
 _TLS_HELLO: Final = b"\x16\x03"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-
 Answer = Response | Coroutine[Any, Any, Response]
 
 
@@ -134,9 +133,14 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A client is gone; what it asked for last is still done."""
-        self._transport = None
+        self._untie()
         self._waiting.clear()
         self._answerer.connections.pop(self, None)
+
+    def _untie(self) -> None:
+        """Its end: parser and connection know each other (``garbage.py``)."""
+        self._transport = None
+        del self._parser
 
     def eof_received(self) -> bool:
         """The client says no more: what is being worked on is still answered (not over TLS)."""
@@ -358,6 +362,7 @@ class HttpConnection(asyncio.Protocol):
         out.clear()
         self._answerer.connections.pop(self, None)
         transport.set_protocol(protocol)
+        self._untie()
         protocol.connection_made(transport)
         if rest:
             protocol.data_received(rest)

@@ -38,11 +38,12 @@ from simulator.jobs.settings import Settings
 from simulator.jobs.tags import TagStore
 from simulator.jobs.templates import Templates, check_placeholders
 
-FIRST_SLICE: Final = 250
-"""So many executions a command creates or cancels before it answers; ``expire`` does the rest."""
-
 MAX_TARGETS: Final = 100
 """Targets of a job (GR:dm)."""
+
+FIRST_SLICE: Final = MAX_TARGETS
+"""So many executions a command creates or cancels before it answers: all of a job that names its
+things. ``expire`` does the rest."""
 
 DELETIONS: Final = 10
 """Jobs that may be DELETION_IN_PROGRESS at once (botocore ``iot``, DeleteJob)."""

@@ -21,6 +21,9 @@ from simulator.jobs.schedule import Phase
 GOING_ON: Final = ("IN_PROGRESS", "SCHEDULED")
 """A job in one of these may still create executions."""
 
+LET_GO: Final = 1_000
+"""So many deleted executions at once leave the memory: a millisecond's work."""
+
 
 class Lifecycle(Ledger):
     """Rollout, sweeps and schedule of every job."""
@@ -130,8 +133,9 @@ class Lifecycle(Ledger):
 
     def _catch_up(self, job: Job, now: float, limit: int) -> int:
         """Do what waited for the window: retries, and things that joined meanwhile."""
-        part, job.backlog[:limit] = job.backlog[:limit], []
-        for item in part:
+        steps = min(limit, len(job.backlog))
+        for _ in range(steps):
+            item = job.backlog.popleft()
             if isinstance(item, JobExecution):
                 again = job.latest.get(item.thing_name) is item and self.wanted(
                     job, item.thing_name
@@ -140,7 +144,7 @@ class Lifecycle(Ledger):
                     self.queue(job, item.thing_name, now, item.retry_attempt + 1)
             else:
                 self.join(job, item, now)
-        return len(part)
+        return steps
 
     def join(self, job: Job, thing_name: str, now: float) -> None:
         """A thing has become a target of a continuous job: at once, whatever the rate.
@@ -174,6 +178,9 @@ class Lifecycle(Ledger):
             if not execution.deleted:
                 act(self, execution, now)
         sweep.at += len(part)
+        if sweep.kind == "DELETE" and sweep.at >= LET_GO:
+            del job.executions[: sweep.at]  # now: a million at the end would be a long pause
+            sweep.at = 0
         if sweep.at >= len(job.executions):
             job.sweeps.remove(sweep)
             self._swept(job, sweep.kind, now)
@@ -194,6 +201,7 @@ class Lifecycle(Ledger):
         self.tell_job(job, "deleted")
         self.by_status["DELETION_IN_PROGRESS"].remove(job)
         del self.jobs[job.job_id]
+        job.executions.clear()  # they know their job: without it nothing is left to be collected
 
     def _cancel_queued(self, execution: JobExecution, now: float) -> None:
         if execution.status == "QUEUED":

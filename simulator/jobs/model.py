@@ -4,6 +4,7 @@ Times are seconds of *elapsed scenario time* (float); only the wire turns them i
 Sources: DG:iot-jobs-lifecycle, botocore ``iot`` and ``iot-jobs-data`` models.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -129,7 +130,7 @@ class Job:
     """How many of ``things`` may have had their turn."""
     tick: float = 0.0
     """When ``allowance`` next grows."""
-    backlog: "list[JobExecution | str]" = field(default_factory=list)
+    backlog: "deque[JobExecution | str]" = field(default_factory=deque)
     """Retries and joining things that wait for the next maintenance window."""
     sweeps: list[Sweep] = field(default_factory=list)
     """Work over ``executions`` that is not done yet, in order."""

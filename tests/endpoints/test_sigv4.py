@@ -31,7 +31,7 @@ from simulator.endpoints.sigv4 import (
     Verifier,
     scope_service,
 )
-from simulator.run import utc_now
+from simulator.today import utc_now
 from tests.doors_in_thread import KEY, NOW, SECRET, Raw, Served, get, served
 
 SERVICES = ("iot-jobs-data", "iot")

@@ -27,7 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from simulator import certificates
 from simulator.endpoints.identity import Policies
 from simulator.mqtt import Connack, Pingreq, Pingresp, Puback, Publish, Suback, Subscribe
-from simulator.run import utc_now
+from simulator.today import utc_now
 from tests.doors_in_thread import (
     KEY,
     SECRET,

@@ -76,12 +76,12 @@ def test_a_late_expire_makes_up_for_the_minutes_that_passed() -> None:
 def test_work_on_a_large_job_is_sliced() -> None:
     service = service_with(900)
     create(service)
-    assert service.job("J").counts["QUEUED"] == 250
+    assert service.job("J").counts["QUEUED"] == 100
     assert service.next_deadline() == 0.0
     assert service.describe_job("J").is_concurrent
     assert service.expire(0.0, limit=400) == 400
-    assert service.job("J").counts["QUEUED"] == 650
-    assert service.expire(0.0, limit=400) == 250
+    assert service.job("J").counts["QUEUED"] == 500
+    assert service.expire(0.0, limit=500) == 400
     assert service.next_deadline() is None
     assert not service.describe_job("J").is_concurrent
 
@@ -142,7 +142,7 @@ def test_cancel_job_with_force_ends_everything_in_slices() -> None:
     start(service, "t599")
     service.delete_job_execution("t0", "J", 1, False, 0)
     service.cancel_job("J", CancelJobRequest(), True, 5)
-    assert service.job("J").counts["CANCELED"] == 249
+    assert service.job("J").counts["CANCELED"] == 99
     assert service.describe_job("J").is_concurrent
     while service.next_deadline() is not None:
         service.expire(5.0, limit=100)
