@@ -1,4 +1,4 @@
-"""The fidelity table: ``docs/fidelity.toml`` read and checked, ``docs/fidelity.md`` written from it.
+"""The fidelity table: ``docs/fidelity.toml`` read and checked, and ``docs/fidelity.md`` made of it.
 
 Rule 1: the TOML file is what people edit and review; the page is never written by hand.
 Rule 2: a row that is not *absent* names what holds it: cases of ``conformance-cases.json`` by id,
@@ -11,6 +11,7 @@ import json
 import re
 import tomllib
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -89,6 +90,8 @@ def faults(table: Table) -> list[str]:
     found += [f"conformance case {case} stands in no row" for case in cases() if case not in told]
     names = [row.what for row in table.rows]
     found += [f"{name!r} stands there twice" for name in set(names) if names.count(name) > 1]
+    sections = [section for section, _ in groupby(row.section for row in table.rows)]
+    found += [f"section {s!r} is torn apart" for s in set(sections) if sections.count(s) > 1]
     return sorted(found)
 
 
@@ -102,9 +105,8 @@ def _faults(row: Row, sources: dict[str, str]) -> list[str]:
         found.append(f"it is {row.verdict}, and nothing says what is done here and why")
     if row.verdict != "absent" and not row.tests:
         found.append("no test holds it")
-    for tag in row.source.split("; "):
-        if tag.split(":")[0] not in sources:
-            found.append(f"source {tag!r} is none of {', '.join(sources)}")
+    strange = [tag for tag in row.source.split("; ") if tag.split(":")[0] not in sources]
+    found += [f"source {tag!r} is none of {', '.join(sources)}" for tag in strange]
     found += [f"{test!r} does not exist" for test in row.tests if not exists(test)]
     return [f"{row.what!r}: {fault}" for fault in found]
 
@@ -122,7 +124,7 @@ def exists(test: str) -> bool:
 
 def page(table: Table) -> str:
     """The table as Markdown."""
-    counted = {verdict: 0 for verdict in VERDICTS}
+    counted = dict.fromkeys(VERDICTS, 0)
     for row in table.rows:
         counted[row.verdict] += 1
     total = ", ".join(f"{count} {verdict}" for verdict, count in counted.items())
@@ -133,18 +135,19 @@ def page(table: Table) -> str:
         "",
         f"{len(table.rows)} rows: {total}.",
     ]
-    section = None
-    for row in table.rows:
-        if row.section != section:
-            section = row.section
-            lines += ["", f"## {section}", ""]
-            lines += ["| | AWS | here, and why | source | held by |", "|---|---|---|---|---|"]
-        tests = ", ".join(_link(test) for test in row.tests)
-        cells = (row.verdict, row.what, row.here, row.source, tests)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for section, rows in groupby(table.rows, key=lambda row: row.section):
+        lines += ["", f"## {section}", ""]
+        lines += ["| | AWS | here, and why | source | held by |", "|---|---|---|---|---|"]
+        lines += [_line(row) for row in rows]
     lines += ["", "## Sources", ""]
     lines += [f"- **{tag}**: {meaning}" for tag, meaning in table.sources.items()]
     return "\n".join(lines) + "\n"
+
+
+def _line(row: Row) -> str:
+    tests = ", ".join(_link(test) for test in row.tests)
+    cells = (row.verdict, row.what, row.here, row.source, tests)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _link(test: str) -> str:

@@ -40,5 +40,7 @@ def test_every_fault_of_a_table_is_told() -> None:
     assert told(row._replace(source="DG:page; XX")) == ["'w': source 'XX' is none of ours, DG"]
     assert told(row._replace(tests=("Z01",))) == ["'w': 'Z01' does not exist"]
     assert told(row._replace(what=good.what)) == ["'all cases' stands there twice"]
+    torn = (good, row._replace(section="B"), row._replace(what="v"))
+    assert faults(table._replace(rows=torn)) == ["section 'A' is torn apart"]
     without = good._replace(tests=tuple(cases())[1:])
     assert faults(table._replace(rows=(without,))) == ["conformance case A01 stands in no row"]
