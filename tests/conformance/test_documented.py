@@ -7,7 +7,7 @@ from simulator.jobs.wire import Wire
 from tests.conformance.doors import EPOCH, OWNERS, World, over
 from tests.conformance.test_area_a_payloads import create as create_raw
 from tests.conformance.test_area_a_payloads import mqtt
-from tests.conformance.test_area_d import GROUP, counts, create, group, job, number_of, report
+from tests.conformance.test_area_d import GROUP, counts, create, job, number_of, status
 from tests.raw_mqtt import RawService
 
 MINUTE = 60.0
@@ -69,14 +69,23 @@ async def test_next_is_exact_beyond_ten(w: World) -> None:
     assert execution.job_id == "J11"
 
 
-@over()
-async def test_a_thing_that_nobody_registered(w: World) -> None:
-    assert await w.start_next() is None
-    assert await w.describe("$next") is None
-    with w.refused(ResourceNotFound):
-        await w.describe("J")
-    with w.refused(ResourceNotFound):
-        await w.update("SUCCEEDED", "J")
+@mqtt
+async def test_a_thing_that_nobody_registered(s: RawService) -> None:
+    """It has nothing pending, and no execution that could be described or updated."""
+    client = await s.connect()
+    answers = {}
+    for last in ("get", "start-next", "$next/get", "J/get", "J/update"):
+        client.ask(f"$aws/things/nobody/jobs/{last}", {"status": "FAILED"})
+        topic, answer = await client.message()
+        answers[topic.removeprefix("$aws/things/nobody/jobs/")] = answer.get("code")
+    assert answers == {
+        "get/accepted": None,
+        "start-next/accepted": None,
+        "$next/get/accepted": None,
+        "J/get/rejected": "ResourceNotFound",
+        "J/update/rejected": "ResourceNotFound",
+    }
+    assert "nobody" not in s.host.service.registry.things
 
 
 @over()
@@ -149,7 +158,7 @@ def test_commands_are_no_part_of_jobs() -> None:
 async def test_a_timeout_and_a_cancellation_move_the_version(w: World) -> None:
     await create(w, timeoutConfig={"inProgressTimeoutInMinutes": 1})
     await create(w, "K")
-    report(w, "T", "IN_PROGRESS")
+    w.report("T", "IN_PROGRESS")
     w.host.advance_to(MINUTE)
     timed_out = await number_of(w, "T", 1)
     assert (timed_out["status"], timed_out["versionNumber"]) == ("TIMED_OUT", 3)
@@ -159,20 +168,20 @@ async def test_a_timeout_and_a_cancellation_move_the_version(w: World) -> None:
 
 @over(*OWNERS)
 async def test_a_scheduled_snapshot_is_taken_at_creation(w: World) -> None:
-    group(w, "t1")
-    w.service.registry.create_thing("t2")
+    w.make_group("G", "t1")
+    w.make_thing("t2")
     await create(w, "J", GROUP, schedulingConfig={"startTime": "2026-01-01T00:30"})
     await w.owner("add_thing_to_thing_group", thingName="t2", thingGroupName="G")
     w.host.advance_to(30 * MINUTE)
-    assert (await job(w))["status"] == "IN_PROGRESS"
-    assert await counts(w) == {"Queued": 1}
+    await w.eventually(lambda: status(w), "IN_PROGRESS")
+    await w.eventually(lambda: counts(w), {"Queued": 1})
 
 
 @over(*OWNERS)
 async def test_a_job_that_has_ended_is_not_cancelled(w: World) -> None:
     await create(w)
     await create(w, "K")
-    report(w, "T", "SUCCEEDED")
+    w.report("T", "SUCCEEDED")
     await w.owner("cancel_job", jobId="K")
     for name in ("J", "K"):
         with w.refused(InvalidRequest):
