@@ -7,7 +7,7 @@ from simulator.jobs.wire import Wire
 from tests.conformance.doors import EPOCH, OWNERS, World, over
 from tests.conformance.test_area_a_payloads import create as create_raw
 from tests.conformance.test_area_a_payloads import mqtt
-from tests.conformance.test_area_d import GROUP, counts, create, job, number_of, status
+from tests.conformance.test_area_d import GROUP, counts, create, job, number_of, status, thing
 from tests.raw_mqtt import RawService
 
 MINUTE = 60.0
@@ -186,6 +186,17 @@ async def test_a_job_that_has_ended_is_not_cancelled(w: World) -> None:
     for name in ("J", "K"):
         with w.refused(InvalidRequest):
             await w.owner("cancel_job", jobId=name, force=True)
+
+
+@over(*OWNERS)
+async def test_a_document_may_be_any_json(w: World) -> None:
+    for number, document in enumerate(("[1]", '"x"', "3", "null")):
+        await w.owner("create_job", jobId=f"J{number}", targets=[thing("T")], document=document)
+        execution = await w.describe(f"J{number}")
+        assert execution is not None
+        assert execution.job_document == document
+    with w.refused(InvalidRequest):
+        await w.owner("create_job", jobId="J", targets=[thing("T")], document="{")
 
 
 @over("http")
