@@ -12,15 +12,18 @@ The house in reading order (a module imports only from what stands above it here
     results.py       one flat record per exchange
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
+    mqtt_client.py   one MQTT connection as a client
     host.py          the one owner of a service on a loop
     sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
     endpoints/       the service's side of the network
     world.py         what surrounds a thing
     thing.py         one virtual thing
+    standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
     scenario/        the YAML file
     report/          records → summary → text and JSON
+    run_directory.py the folder that a run leaves behind
     run.py           where everything meets
     serve.py         the service on real ports
     embedded.py      the same in a process of its own

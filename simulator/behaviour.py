@@ -4,7 +4,9 @@ Rule 1: nothing here depends on the order in which tasks happen to run: work is 
         tables indexed by (thing, attempt); chance whose count is not known ahead comes from tables
         of 65 536 draws, indexed by a 64-bit mix of (seed, kind, thing, ordinal).
 Rule 2: every duration is rounded to a whole millisecond at once, so that platforms agree.
+        (A step is an equal part of its job's duration, fractions of a millisecond included.)
 Rule 3: the API speaks seconds of scenario time.
+Rule 4: no draw is longer than ``LONGEST_S``: the far tail of a wide lognormal ends there.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,6 +18,10 @@ from numpy.typing import NDArray
 
 Loss = Literal["request", "reply"]
 """What a network may lose of an exchange."""
+
+LONGEST_S: Final = 36_525 * 86_400
+"""100 years: the longest duration there is. Far beyond any rollout, and far from where whole
+milliseconds overflow 64 bits, which numpy does in silence."""
 
 TABLE: Final = 65_536
 _MASK: Final = 2**64 - 1
@@ -40,8 +46,14 @@ class Distribution:
             seconds = rng.uniform(self.a, self.b, n)
         else:
             seconds = self.a * np.exp(self.b * rng.standard_normal(n))
+        seconds = np.minimum(seconds, LONGEST_S)
         milliseconds: NDArray[np.int64] = np.rint(seconds * 1000).astype(np.int64)
         return milliseconds
+
+    @property
+    def takes_no_time(self) -> bool:
+        """Whether every draw is 0."""
+        return not (self.b if self.kind == "uniform" else self.a)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +141,9 @@ class WorkTable:
             table = self._attempts[attempt] = self._draw(attempt)
         durations, outcomes, faults = table
         cohort = self.cohorts[self.cohort_of(thing)]
-        milliseconds = int(durations[thing]) // cohort.steps
         return WorkPlan(
             _OUTCOMES[outcomes[thing]],
-            milliseconds / 1000,
+            int(durations[thing]) / (1000 * cohort.steps),
             cohort.steps,
             int(faults[thing]),
             cohort.step_timeout_minutes,

@@ -6,6 +6,10 @@ Rule 2: what is due at the same time runs in the order in which it was asked for
         breaks ties, so a run repeats to the byte.
 Rule 3: when every task waits and no timer is set, the loop raises ``NothingCanHappen`` instead of
         hanging.
+Rule 4: when time stands still while tasks go on and on, the loop raises ``TimeStandsStill`` after
+        ``patience`` callbacks at one instant. It counts by rounds, as many as were ready at once,
+        so the count costs a callback nothing. Between two callbacks a signal handler may resolve a
+        future or call ``stop``, and is heard.
 
 Subtleness ahead! ``asyncio.sleep`` makes a future and asks ``call_later`` to resolve it. The loop
 knows that setter and parks the future itself among its timers, without a handle around it; a
@@ -26,15 +30,28 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
+from itertools import repeat
 from typing import Any, Final, TypeVar
 
-from simulator.errors import NothingCanHappen
+from simulator.errors import NothingCanHappen, TimeStandsStill
 
 T = TypeVar("T")
 
 _SLEEP_SETTER: Final = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 """What ``asyncio.sleep`` hands to ``call_later``; a test holds that it still does."""
 
+
+PATIENCE: Final = 1_000_000
+"""Callbacks at one instant after which time is said to stand still. It takes a few seconds to get
+there, so that who made the mistake still sits there. A run adds to it by the size of its fleet: a
+million sleepers that are due at once need some four million."""
+
+INSTANT_S: Final = 0.001
+"""What counts as one instant: durations are whole milliseconds, and a billionth of one as a step of
+work would be no progress either."""
+
+NAMED: Final = 10
+"""How many tasks a message names."""
 
 Timer = tuple[float, int, "TimerHandle | Future[None]"]
 """When, in which order among equals, and what: a handle to run or a sleep to end."""
@@ -91,7 +108,11 @@ def frozen_garbage() -> Iterator[None]:
 class VirtualLoop(AbstractEventLoop):
     """An event loop whose time is a number. No sockets, no threads, no signals."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = PATIENCE) -> None:
+        self.patience = patience
+        self._turns = 0
+        """Callbacks at this instant, but for the round that runs."""
+        self._next_instant = 0.0
         self._now = 0.0
         self._sequence = 0
         self._ready: deque[Any] = deque()
@@ -172,6 +193,7 @@ class VirtualLoop(AbstractEventLoop):
 
         Raises:
             NothingCanHappen: every task waits and no timer is set.
+            TimeStandsStill: there is work without end at one instant.
         """
         task = asyncio.ensure_future(future, loop=self)
         task.add_done_callback(self._stop)
@@ -202,16 +224,23 @@ class VirtualLoop(AbstractEventLoop):
 
     def _run_ready(self) -> None:
         ready = self._ready
-        while ready and not self._stopping:
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            try:
-                handle._context.run(handle._callback, *handle._args)
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                self.call_exception_handler({"message": "in a callback", "exception": error})
+        while ready:
+            count = len(ready)
+            for _ in repeat(None, count):
+                if self._stopping:
+                    return
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    self.call_exception_handler({"message": "in a callback", "exception": error})
+            self._turns = turns = self._turns + count
+            if turns > self.patience:
+                self._stand_still()
 
     def _advance(self) -> None:
         """Move time to the next timer and wake all that is due then, in order."""
@@ -228,6 +257,9 @@ class VirtualLoop(AbstractEventLoop):
                 + (", ".join(waiting[:10]) or "nothing but the run itself")
             )
         self._now = when = timers[0][0]
+        if when >= self._next_instant:
+            self._next_instant = when + INSTANT_S
+            self._turns = 0
         while timers and timers[0][0] == when:
             item = heappop(timers)[2]
             if isinstance(item, TimerHandle):
@@ -237,6 +269,19 @@ class VirtualLoop(AbstractEventLoop):
             elif not item.done():
                 self.wakeups += 1
                 item.set_result(None)
+
+    def _stand_still(self) -> None:
+        """Say who goes on at an instant that does not end."""
+        if self._stopping:
+            return
+        tasks = asyncio.all_tasks(self)
+        ready = [task for task in tasks if _is_ready(task)]
+        busy = sorted(_name(task) for task in ready or tasks)  # or those that sleep for no time
+        more = f" and {len(busy) - NAMED} more" if len(busy) > NAMED else ""
+        raise TimeStandsStill(
+            f"at {self._now:.3f} s time stands still: after {self._turns} callbacks there is still "
+            f"something to do at this instant; busy: " + (", ".join(busy[:NAMED]) + more)
+        )
 
     def _stop(self, _future: object) -> None:
         self._stopping = True
@@ -298,6 +343,16 @@ class VirtualLoop(AbstractEventLoop):
         self._seconds.clear()
         self._ready.clear()
         self._closed = True
+
+
+def _is_ready(task: Task[Any]) -> bool:
+    """Whether a task waits for its turn only, and for no future."""
+    return getattr(task, "_fut_waiter", None) is None
+
+
+def _name(task: Task[Any]) -> str:
+    coroutine = task.get_coro()
+    return f"{task.get_name()} ({getattr(coroutine, '__qualname__', 'a coroutine')})"
 
 
 def _close(task: Task[Any]) -> None:

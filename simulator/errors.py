@@ -23,7 +23,8 @@
     ├── UsageError                     the command line is wrong      exit code 2
     ├── AwsCliError                    a command of `jobfleet iot-jobs-data`   its own exit code
     ├── TargetError                    the target cannot be reached   exit code 3
-    └── NothingCanHappen               every task waits and no timer is set
+    ├── NothingCanHappen               every task waits and no timer is set
+    └── TimeStandsStill                work without end at one instant       exit code 2
 
 Rule 1: whatever a library raises is translated into one of these where that library is used.
 Rule 2: a Rejection carries what AWS would answer, so that each door only has to write it down:
@@ -220,3 +221,7 @@ class TargetError(JobfleetError):
 
 class NothingCanHappen(JobfleetError):
     """A virtual run came to a stand: every task waits and no timer is set."""
+
+
+class TimeStandsStill(JobfleetError):
+    """A virtual run never gets on: its tasks always have something to do at the same instant."""

@@ -1,13 +1,18 @@
-"""What a scenario expects of its run, as plain values."""
+"""What a scenario expects of its run, as plain values.
+
+Both sides of a comparison are exact fractions: 7 of 1 000 things are not more than 0.7 %, and a
+float would say that they are.
+"""
 
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final, Literal
 
 Unit = Literal["share", "count", "duration", "rate"]
 
-OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
+OPERATORS: Final[dict[str, Callable[[Fraction, Fraction], bool]]] = {
     ">=": operator.ge,
     "<=": operator.le,
     "==": operator.eq,
@@ -52,10 +57,10 @@ class Expectation:
     name: str
     text: str
     operator: str
-    value: float
+    value: Fraction
     unit: Unit
 
 
-def check(symbol: str, observed: float, value: float) -> bool:
+def check(symbol: str, observed: Fraction, value: Fraction) -> bool:
     """Whether ``observed`` stands to ``value`` as the operator asks."""
     return OPERATORS[symbol](observed, value)

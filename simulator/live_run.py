@@ -229,8 +229,8 @@ class LiveRun:
 
     def _finish(self) -> None:
         clock_s = self.fleet.now()
-        if not self.ended and self._run_time_s is not None and clock_s >= self._run_time_s - 1:
-            self.ended = OUT_OF_TIME
+        if not self.ended and self._run_time_s is not None and self.environment.web_ui is None:
+            self.ended = OUT_OF_TIME  # a signal would have come by ``interrupt``
         if not self.ended:
             self.ended, self.exit_code = INTERRUPTED, EXIT_INTERRUPTED
         scenario = self.resolved.scenario

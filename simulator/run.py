@@ -32,8 +32,10 @@ from simulator.jobs.registry import Registry
 from simulator.report import summary as report
 from simulator.report.summary import Outcome, Summary
 from simulator.results import Recorder, Records
+from simulator.run_directory import SCENARIO, Folder
 from simulator.scenario import Scenario, dump
 from simulator.scenario.file import Loaded
+from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
@@ -196,23 +198,43 @@ class Rehearsal:
     """One scenario in virtual time."""
 
     def __init__(self, resolved: Resolved, progress: Callable[[str], None] | None = None) -> None:
+        """Prepare it; ``progress`` is told now and then how far it is.
+
+        Raises:
+            UsageError: in this scenario, virtual time would never get on.
+        """
         self.resolved = resolved
         self._progress = progress
         self._ended: asyncio.Future[str] | None = None
+        scenario = resolved.scenario
+        self._patience = patience(scenario.things)
+        check_that_time_passes(resolved.name, scenario.cohorts(), scenario.network_values())
 
     def interrupt(self) -> None:
-        """End it where it is; what was seen until then is summed up. For a signal handler."""
-        if self._ended is None:
-            raise KeyboardInterrupt  # it has not begun: there is nothing to sum up
+        """End it where it is; what was seen until then is summed up. For a signal handler.
+
+        Raises:
+            KeyboardInterrupt: it has not begun, so there is nothing to sum up; or it was asked to
+                end already.
+        """
+        if self._ended is None or self._ended.done():
+            raise KeyboardInterrupt
         self._end(INTERRUPTED)
 
     def run(self) -> Finished:
-        """Run it to its end; the same scenario and seed give the same result to the byte."""
+        """Run it to its end; the same scenario and seed give the same result to the byte.
+
+        Raises:
+            TimeStandsStill: virtual time does not get on.
+        """
         began = time.perf_counter()
-        loop = VirtualLoop()  # type: ignore[abstract]  # what a simulation never asks for
+        # what is abstract is what a simulation never asks for
+        loop = VirtualLoop(self._patience)  # type: ignore[abstract]
         with frozen_garbage():
-            finished = loop.run_until_complete(self._run(loop))
-            loop.close()
+            try:
+                finished = loop.run_until_complete(self._run(loop))
+            finally:
+                loop.close()
         assert isinstance(finished, Finished)
         finished.wall_s = time.perf_counter() - began
         finished.wakeups = loop.wakeups
@@ -227,7 +249,10 @@ class Rehearsal:
         broker = MemoryBroker(host)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
-            return self.resolved.lossy(MemoryLink(broker, name, thing), index, world)
+            link = MemoryLink(broker, name, thing)
+            if world.chance.quiet:
+                return TakingTurns(link, loop, recorder)
+            return self.resolved.lossy(link, index, world)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -274,12 +299,18 @@ class Rehearsal:
     async def _watch(self, world: World) -> None:
         """Pack records now and then, and say how far the run is."""
         until = self.resolved.scenario.load.until
-        every = min(until / 200, WATCH_S)
+        often, rarely = min(until / 200, WATCH_S), until / 200
+        wait, seen = often, 0
         said = time.perf_counter()
         while True:
-            await asyncio.sleep(every)
-            if len(world.recorder.fresh) > DRAIN_EVERY:
+            await asyncio.sleep(wait)
+            fresh = len(world.recorder.fresh)
+            # Where nothing happens for years, nobody needs to look every half minute.
+            wait = often if fresh != seen else min(2 * wait, rarely)
+            if fresh > DRAIN_EVERY:
                 world.recorder.drain()
+                fresh = 0
+            seen = fresh
             if self._progress is not None and time.perf_counter() - said > 1:
                 said = time.perf_counter()
                 self._progress(f"{world.now() / until:4.0%} of {until:g} s rehearsed")
@@ -297,39 +328,29 @@ class RunDirectory:
     """The folder that keeps a run: scenario, summary, machine, records."""
 
     def __init__(self, path: Path | None, name: str) -> None:
-        """Make the folder: ``path``, or a fresh one under ``runs/``.
+        """Make the folder: ``path``, or a fresh one under ``runs/``; see ``run_directory.py``.
 
         Raises:
-            UsageError: it cannot be made.
+            UsageError: it cannot be made or written to, or files of others stand in it.
         """
-        try:
-            if path is None:
-                path = _fresh(Path("runs"), name)
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make the run directory {path}: {error.strerror}") from None
-        self.path = path
+        self._folder = Folder(path, name)
+        self.path = self._folder.path
 
     def write(self, finished: Finished, started: datetime) -> None:
-        """Write everything that a finished run leaves behind."""
-        resolved = finished.resolved
-        self._text("scenario.yaml", dump(resolved.scenario))
-        self._json("summary.json", report.as_json(finished.summary))
-        self._json("machine.json", {**machine(started, finished.wall_s), **finished.extra})
-        np.savez(self.path / "records.npz", records=finished.records)
+        """Write everything that a finished run leaves behind; the summary last.
+
+        Raises:
+            UsageError: a file cannot be written.
+        """
+        summary = report.as_json(finished.summary)
+        about = {**machine(started, finished.wall_s), **finished.extra}
+        self._text(SCENARIO, dump(finished.resolved.scenario))
+        self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
+        self._text("machine.json", json.dumps(about, indent=2) + "\n")
+        self._text("summary.json", json.dumps(summary, indent=2) + "\n")
 
     def _text(self, name: str, text: str) -> None:
-        (self.path / name).write_text(text, encoding="utf-8")
-
-    def _json(self, name: str, members: dict[str, Any]) -> None:
-        self._text(name, json.dumps(members, indent=2) + "\n")
-
-
-def _fresh(runs: Path, name: str) -> Path:
-    at = 1
-    while (runs / f"{name}-{at:03d}").exists():
-        at += 1
-    return runs / f"{name}-{at:03d}"
+        self._folder.write(name, lambda file: file.write(text.encode()))
 
 
 def machine(started: datetime, wall_s: float) -> dict[str, Any]:

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import uvloop
 
+from simulator.endpoints.broker import BrokerEndpoint, BrokerOptions
 from simulator.endpoints.documents import Documents
 from simulator.endpoints.http import HttpEndpoint, Verify
 from simulator.endpoints.identity import Action, Device, Policies
 from simulator.endpoints.mqtt import Limits, MqttEndpoint
 from simulator.endpoints.sigv4 import Verifier
 from simulator.endpoints.tls import Identification, TlsEndpoint
-from simulator.errors import UsageError
+from simulator.errors import JobfleetError, UsageError
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
@@ -54,6 +55,8 @@ class Addresses:
     mqtts: int = 0
     https: int = 0
     alpn: int = 0
+    broker: str = ""
+    """The URL of the broker that requests come over, if not our own."""
 
     def as_json(self) -> str:
         """One line for a program to read: the doors that there are."""
@@ -77,7 +80,8 @@ class ServeOptions:
     """What ``jobfleet serve`` was asked for; port 0 picks a free one."""
 
     host: str = LOOPBACK
-    mqtt_port: int = 1883
+    mqtt_port: int | None = 1883
+    """None: no MQTT port of our own, because requests come over a broker."""
     http_port: int = 8080
     time_scale: float = 1.0
     epoch: float | None = None
@@ -101,6 +105,8 @@ class ServeOptions:
     documents: Path | None = None
     """The directory that ``file:`` document sources are read from."""
     s3_endpoint_url: str | None = None
+    broker: BrokerOptions | None = None
+    """The broker over which requests come, beside the doors of our own."""
     utc_now: Callable[[], datetime] = utc_now
     """Reads the calendar: for the ``Date`` header and the age of signatures."""
 
@@ -156,7 +162,9 @@ def _bind_all(options: ServeOptions) -> dict[str, socket.socket]:
     """A socket per door."""
     host, wanted = plain_host(options), []
     if options.plain:
-        wanted += [("mqtt", host, options.mqtt_port), ("http", host, options.http_port)]
+        if options.mqtt_port is not None:
+            wanted.append(("mqtt", host, options.mqtt_port))
+        wanted.append(("http", host, options.http_port))
     if options.tls is not None:
         tls = options.tls
         wanted += [("mqtts", options.host, tls.mqtts_port), ("https", options.host, tls.https_port)]
@@ -203,7 +211,7 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     Raises:
         UsageError: the doors cannot be opened as asked.
     """
-    if not options.plain and options.tls is None:
+    if not options.plain and options.tls is None and options.broker is None:
         raise UsageError("--no-plain leaves no door; open the TLS ones with --tls DIR")
     scenario, epoch = options.scenario, options.epoch
     if epoch is None:
@@ -211,7 +219,10 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
         epoch = now if scenario is None else scenario.scenario.epoch_s
     service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
     if scenario is not None:
-        register(service.registry, scenario.scenario.job_id, scenario.work().names())
+        names = scenario.work().names()
+        if options.broker is not None:
+            names = [name for name in names if options.broker.shard.owns(name)]
+        register(service.registry, scenario.scenario.job_id, names)
     if options.sample:
         create_sample(service)
     host = Host(service, asyncio.get_running_loop(), options.time_scale)
@@ -220,16 +231,18 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     ports = {name: bound.getsockname()[1] for name, bound in sockets.items()}
     try:
         for name, door in doors.items():
-            if name in sockets:
+            if isinstance(door, BrokerEndpoint):
+                await _attach(door, sockets)
+            elif name in sockets:
                 await door.start(sockets[name])
-            elif isinstance(door, (MqttEndpoint, HttpEndpoint)):
+            elif not isinstance(door, TlsEndpoint):
                 await door.start()  # without a port of its own it serves behind TLS
         tls_host = options.host if options.tls is not None else ""
-        tls_ports = (ports.get(name, 0) for name in ("mqtts", "https", "alpn"))
         yield (
             Addresses(
                 plain_host(options), ports.get("mqtt", 0), ports.get("http", 0), tls_host,
-                *tls_ports,
+                ports.get("mqtts", 0), ports.get("https", 0), ports.get("alpn", 0),
+                "" if options.broker is None else options.broker.url,
             ),
             host,
         )  # fmt: skip
@@ -240,10 +253,22 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
         host.close()
 
 
+async def _attach(broker: BrokerEndpoint, sockets: dict[str, socket.socket]) -> None:
+    """Serve over a broker, or over nothing."""
+    try:
+        await broker.start()
+    except JobfleetError:
+        for bound in sockets.values():
+            bound.close()
+        raise
+
+
 async def _let_go(doors: "dict[str, Door]") -> None:
     """Give clients a moment to take what was sent last (over TLS, to say goodbye); then cut off."""
     for _ in range(GOODBYE_LOOKS):
-        if not any(not isinstance(d, TlsEndpoint) and d.connections for d in doors.values()):
+        if not any(
+            isinstance(d, MqttEndpoint | HttpEndpoint) and d.connections for d in doors.values()
+        ):
             return
         await asyncio.sleep(GOODBYE_S / GOODBYE_LOOKS)
     for door in doors.values():
@@ -256,7 +281,7 @@ async def _let_go(doors: "dict[str, Door]") -> None:
     await asyncio.sleep(0)  # their ends are told in the loop's next turn
 
 
-Door = MqttEndpoint | HttpEndpoint | TlsEndpoint
+Door = MqttEndpoint | HttpEndpoint | TlsEndpoint | BrokerEndpoint
 
 
 def _verify(options: ServeOptions) -> Verify | None:
@@ -273,8 +298,12 @@ def _may(device: object, action: Action, resource: str) -> bool:
 
 
 def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
-    """Every door by the name of its port; those that others stand in front of come first."""
+    """Every door by the name of its port, in the order in which they open.
+
+    The broker comes first, since it may refuse us; those that others stand in front of, next.
+    """
     mqtt = MqttEndpoint(host, wire, limits=Limits() if options.quotas == "aws" else None)
+    broker = None if options.broker is None else BrokerEndpoint(options.broker, mqtt)
 
     def mqtt_for(device: Device | None, trusted: bool = True) -> asyncio.Protocol:
         return mqtt.connection() if device is None else mqtt.connection(device, _may)
@@ -302,8 +331,10 @@ def _doors(options: ServeOptions, host: Host, wire: Wire) -> dict[str, Door]:
         mqtt=mqtt_for,
         metrics=metrics,
         endpoints=dict.fromkeys(ENDPOINT_TYPES, options.host),
+        health=None if broker is None else broker.health,
     )
-    doors: dict[str, Door] = {"mqtt": mqtt, "http": http}
+    doors: dict[str, Door] = {} if broker is None else {"broker": broker}
+    doors |= {"mqtt": mqtt, "http": http}
     if options.tls is not None:
         files, policies = options.tls.files, options.tls.policies
         doors["mqtts"] = TlsEndpoint(files, policies, mqtt=mqtt_for)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.behaviour import (
+    LONGEST_S,
     Cohort,
     Distribution,
     Network,
@@ -111,3 +112,28 @@ def test_scaling_keeps_the_sum_and_the_proportions(things: int) -> None:
 def test_a_ramp_starts_things_evenly() -> None:
     assert ramp(4.0, 5) == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert ramp(None, 2) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(1.0, 700), (0.005, 9), (91.357, 4), (60.0, 7)])
+def test_the_steps_of_a_job_add_up_to_it(seconds: float, steps: int) -> None:
+    plan = WorkTable((Cohort("c", 1, Distribution("constant", seconds), steps),), 1).plan(0, 1)
+    assert plan.step_s * plan.steps == pytest.approx(seconds, abs=1e-9)
+
+
+def test_no_draw_is_longer_than_the_longest() -> None:
+    rng = np.random.default_rng(1)
+    for wide in (
+        Distribution("lognormal", LONGEST_S, 10.0),
+        Distribution("constant", 1e300),
+        Distribution("uniform", LONGEST_S, 1e18),
+    ):
+        drawn = wide.draw(rng, 10_000)
+        assert 0 <= drawn.min() <= drawn.max() == LONGEST_S * 1000
+
+
+def test_what_takes_no_time() -> None:
+    for kind in ("constant", "uniform", "lognormal"):
+        assert Distribution(kind, 0.0, 0.0).takes_no_time
+    assert not Distribution("uniform", 0.0, 1.0).takes_no_time
+    assert not Distribution("constant", 1.0).takes_no_time
+    assert not Distribution("lognormal", 1.0).takes_no_time

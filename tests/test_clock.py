@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from simulator import clock
 from simulator.clock import VirtualLoop, frozen_garbage
-from simulator.errors import NothingCanHappen
+from simulator.errors import NothingCanHappen, TimeStandsStill
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
@@ -164,3 +165,94 @@ def test_the_garbage_collector_is_as_it_was(enabled: bool) -> None:
         assert gc.isenabled() == enabled
     finally:
         gc.enable()
+
+
+async def spins() -> None:
+    while True:  # noqa: ASYNC110  # to wait for nothing is the point
+        await asyncio.sleep(0)
+
+
+def test_time_that_stands_still_is_told_with_the_tasks_that_are_busy() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        loop.create_task(asyncio.sleep(9), name="the sleeper")
+        await asyncio.sleep(3)
+        for at in range(12):
+            loop.create_task(spins(), name=f"spinner {at:02d}")
+        await loop.create_future()
+
+    loop = VirtualLoop(patience=1000)  # type: ignore[abstract]
+    with pytest.raises(TimeStandsStill) as caught:
+        loop.run_until_complete(main(loop))
+    loop.close()
+    message = str(caught.value)
+    assert message.startswith("at 3.000 s time stands still: after 10")
+    assert "busy: spinner 00 (spins), spinner 01 (spins)" in message
+    assert message.endswith("and 2 more")
+    assert "sleeper" not in message
+
+
+def test_callbacks_that_call_each_other_for_ever_are_told_too() -> None:
+    def again(loop: VirtualLoop) -> None:
+        loop.call_soon(again, loop)
+
+    async def main(loop: VirtualLoop) -> None:
+        again(loop)
+        await loop.create_future()
+
+    loop = VirtualLoop(patience=1000)  # type: ignore[abstract]
+    with pytest.raises(TimeStandsStill, match=r"busy: .*\(.*main\)"):
+        loop.run_until_complete(main(loop))
+    loop.close()
+
+
+def test_a_billionth_of_a_millisecond_is_no_progress() -> None:
+    async def main(_loop: VirtualLoop) -> None:
+        while True:  # noqa: ASYNC110
+            await asyncio.sleep(1e-12)
+
+    loop = VirtualLoop(patience=1000)  # type: ignore[abstract]
+    with pytest.raises(TimeStandsStill):
+        loop.run_until_complete(main(loop))
+    loop.close()
+
+
+def test_patience_is_for_one_instant_only() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+            for _ in range(900):
+                await asyncio.sleep(0)
+        return loop.time()
+
+    loop = VirtualLoop(patience=1000)  # type: ignore[abstract]
+    assert loop.run_until_complete(main(loop)) == pytest.approx(0.05)
+    loop.close()
+
+
+def test_a_signal_ends_what_stands_still() -> None:
+    """A real signal, raised while the tasks spin; its handler resolves a future."""
+    turns = 0
+
+    async def main(loop: VirtualLoop) -> str:
+        ended: asyncio.Future[str] = loop.create_future()
+        signal.signal(signal.SIGALRM, lambda *_: ended.set_result("interrupted"))
+
+        async def spin() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                if turns == 500:
+                    signal.raise_signal(signal.SIGALRM)
+                await asyncio.sleep(0)
+
+        loop.create_task(spin())
+        return await ended
+
+    before = signal.getsignal(signal.SIGALRM)
+    loop = VirtualLoop(patience=100_000)  # type: ignore[abstract]
+    try:
+        assert loop.run_until_complete(main(loop)) == "interrupted"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        loop.close()
+    assert turns < 600

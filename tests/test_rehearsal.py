@@ -3,14 +3,23 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from simulator import results
-from simulator.report.summary import as_json, schedule_slip
+from simulator.report.summary import (
+    Judged,
+    Summary,
+    as_json,
+    count_requests,
+    judge,
+    schedule_slip,
+)
 from simulator.report.text import render
 from simulator.run import Finished, Resolved, RunDirectory, rehearse, utc_now
 from simulator.scenario import load, loads
+from simulator.scenario.model import parse_expectation
 
 SHIPPED = [p for p in sorted(Path("scenarios").glob("*.yaml")) if p.stem != "saturate"]
 """saturate.yaml asks what a machine carries: it has no end but the wall clock's."""
@@ -171,3 +180,114 @@ def test_schedule_slip_is_of_what_had_a_time_to_begin_at() -> None:
     assert slip((1, 1.5)) == pytest.approx(0.5)
     assert slip((1, 1.5), *[(2, 2)] * 1000) == pytest.approx(0.5)
     assert slip((1, 1.5), *[(2, 2.001)] * 999) == pytest.approx(0.001)
+
+
+def test_a_conflict_after_lost_requests_is_the_services() -> None:
+    """No reply was ever lost: what the things did not know of is that they had been timed out."""
+    finished = run(
+        scenario(
+            "duration: 50s, steps: 2, step_timeout: 1m",
+            "{lost_requests: 40%, reply_timeout: 20s, backoff: {base: 10s, maximum: 20s}}",
+            load="{until: 10m}",
+        ),
+        things=200,
+    )
+    causes = finished.summary.conflicts.by_cause
+    assert causes["service"] == finished.summary.conflicts.count > 10
+
+
+@pytest.mark.parametrize(
+    ("duration", "outcome", "unreported"),
+    [("59s", "{}", 20), ("61s", "{}", 0), ("59s", "{fail: 100%}", 20)],
+)
+def test_a_false_timeout_is_unreported_if_the_work_was_done_in_time(
+    duration: str, outcome: str, unreported: int
+) -> None:
+    """Each reply takes 5 s, so a report of what was done after 59 s comes after the minute."""
+    finished = run(
+        scenario(
+            f"duration: {duration}",
+            "{latency: 5s}",
+            job="{document: {}, timeoutConfig: {inProgressTimeoutInMinutes: 1}}",
+            outcome=outcome,
+        )
+    )
+    timeouts = finished.summary.timeouts
+    assert (timeouts.true_, timeouts.false_, timeouts.unreported) == (0, 20, unreported)
+
+
+def judged(summary: Summary, name: str, text: str) -> Judged:
+    return judge([parse_expectation(name, text)], summary).expectations[0]
+
+
+def test_a_share_at_the_border_is_what_it_is() -> None:
+    """In floats, 7 of 1 000 is more than 0.7 %."""
+    whole = run(scenario()).summary
+    for failed in range(1001):
+        summary = msgspec.structs.replace(whole, things=1000, executions={"FAILED": failed})
+        share = f"{failed // 10}.{failed % 10}%"
+        for symbol in ("<=", ">=", "=="):
+            assert judged(summary, "failed", f"{symbol} {share}").passed, (symbol, share)
+        for symbol in ("<", ">", "!="):
+            assert not judged(summary, "failed", f"{symbol} {share}").passed, (symbol, share)
+
+
+def test_conflicts_latencies_and_times_are_held_exactly_too() -> None:
+    summary = run(scenario(network="{latency: 50ms}")).summary
+    updates = msgspec.structs.replace(
+        summary.requests["UpdateJobExecution"], sent=3000, per_s=0.3, latency_ms={"p99": 0.7}
+    )
+    summary = msgspec.structs.replace(
+        summary,
+        requests={"UpdateJobExecution": updates},
+        conflicts=msgspec.structs.replace(summary.conflicts, count=21, rate=0.007),
+        elapsed_s=4.1,
+    )
+    for name, value in (
+        ("conflict_rate", "0.7%"),
+        ("updates_per_s", "0.3"),
+        ("p99_latency", "0.7ms"),
+        ("elapsed", "4.1s"),
+        ("completes_within", "4s100ms"),
+    ):
+        assert judged(summary, name, f"== {value}").passed, name
+        assert not judged(summary, name, f"< {value}").passed, name
+
+
+def test_what_is_shown_does_not_contradict_the_verdict() -> None:
+    whole = run(scenario()).summary
+    summary = msgspec.structs.replace(whole, things=1_000_000, executions={"FAILED": 7_001})
+    assert judged(summary, "failed", "<= 0.7%").observed == "0.7001%"
+    assert judged(summary, "failed", "<= 0.8%").observed == "0.70%"
+    third = msgspec.structs.replace(whole, things=3, executions={"FAILED": 1})
+    assert judged(third, "failed", "> 33.3333333333333%").observed.startswith("33.3333333")
+
+
+def test_what_was_not_measured_fails() -> None:
+    names = {"conflict_rate": "< 1%", "p99_latency": "< 1s", "updates_per_s": "< 1"}
+    expect = ", ".join(f'{name}: "{text}"' for name, text in names.items())
+    empty = run(scenario(network="{lost_requests: 100%}", expect=f"{{{expect}}}")).summary
+    assert "UpdateJobExecution" not in empty.requests
+    assert [one.observed for one in empty.verdict.expectations] == ["nothing measured"] * 3
+    assert not any(one.passed for one in empty.verdict.expectations)
+    unanswered = count_requests(records((results.UPDATE, results.NO_REPLY, 0.5)), 1.0)
+    summary = msgspec.structs.replace(empty, requests=unanswered)
+    assert judged(summary, "p99_latency", "< 1s").observed == "nothing measured"
+    assert judged(summary, "conflict_rate", "< 1%").passed
+
+
+def records(*rows: tuple[int, int, float]) -> results.Records:
+    whole = [(0, op, outcome, 0, 1, sent, sent, sent + 0.1) for op, outcome, sent in rows]
+    return np.array(whole, results.DTYPE)
+
+
+def test_a_rate_is_of_what_began_until_the_end() -> None:
+    updates = [(results.UPDATE, results.ACCEPTED, at) for at in (0.5, 1.0, 2.0, 2.5, 9.0)]
+    numbers = count_requests(records(*updates), 2.0)["UpdateJobExecution"]
+    assert (numbers.sent, numbers.accepted, numbers.per_s) == (5, 5, 1.5)
+    assert count_requests(records(*updates), 0.0)["UpdateJobExecution"].per_s == 0
+
+
+def test_a_second_over_700_steps_takes_a_second() -> None:
+    summary = run(scenario("duration: 1s, steps: 700")).summary
+    assert summary.elapsed_s == 1.0

@@ -1,6 +1,7 @@
 """Scenario files: what is right reads back, what is wrong has file, line, key and advice."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -190,19 +191,20 @@ def test_shares_and_rates() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "value", "unit"),
     [
-        ("succeeded", ">= 90%", 0.9, "share"),
-        ("succeeded", "> 3", 3, "count"),
-        ("completes_within", "<= 6h", 21_600, "duration"),
-        ("updates_per_s", "> 1.5", 1.5, "rate"),
+        ("succeeded", ">= 90%", Fraction(9, 10), "share"),
+        ("succeeded", "> 3", Fraction(3), "count"),
+        ("completes_within", "<= 6h", Fraction(21_600), "duration"),
+        ("updates_per_s", "> 1.5", Fraction(3, 2), "rate"),
     ],
 )
-def test_expectations(name: str, text: str, value: float, unit: str) -> None:
+def test_expectations(name: str, text: str, value: Fraction, unit: str) -> None:
     expectation = parse_expectation(name, text)
     assert (expectation.value, expectation.unit) == (value, unit)
 
 
 def test_operators_do_what_they_say() -> None:
-    outcomes = {symbol: [check(symbol, x, 2) for x in (1, 2, 3)] for symbol in OPERATORS}
+    numbers = [Fraction(x) for x in (1, 2, 3)]
+    outcomes = {symbol: [check(symbol, x, numbers[1]) for x in numbers] for symbol in OPERATORS}
     assert outcomes == {
         ">=": [False, True, True],
         "<=": [True, True, False],

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from simulator.cli import serving
-from simulator.errors import JobfleetError, ScenarioError, TargetError, UsageError
+from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
     name="jobfleet",
@@ -149,6 +149,6 @@ def _command_first(argv: list[str]) -> list[str]:
 
 def exit_code(error: JobfleetError) -> int:
     """The exit code that an error stands for."""
-    if isinstance(error, (ScenarioError, UsageError)):
+    if isinstance(error, (ScenarioError, UsageError, TimeStandsStill)):
         return 2
     return 3 if isinstance(error, TargetError) else 1

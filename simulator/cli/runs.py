@@ -22,10 +22,10 @@ def rehearse(
 ) -> int:
     """Rehearse; return the exit code."""
     resolved = _resolve(scenario, seed, things, quiet)
+    interactive = sys.stderr.isatty() and not quiet
+    rehearsal = Rehearsal(resolved, _say if interactive else None)  # or it says why not
     directory = RunDirectory(out, resolved.name)
     started = utc_now()
-    interactive = sys.stderr.isatty() and not quiet
-    rehearsal = Rehearsal(resolved, _say if interactive else None)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: rehearsal.interrupt())
     finished = rehearsal.run()

@@ -11,6 +11,7 @@ import typer
 from simulator.errors import UsageError
 
 if TYPE_CHECKING:
+    from simulator.endpoints.broker import BrokerOptions
     from simulator.serve import Addresses, ServeOptions, TlsOptions
 
 
@@ -28,7 +29,7 @@ def _option(what: str, *names: str, **more: Any) -> Any:
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    mqtt_port: Annotated[int, _port("MQTT port", 1883)] = 1883,
+    mqtt_port: Annotated[int | None, _port("MQTT port", 1883)] = None,
     http_port: Annotated[int, _port("HTTP port", 8080)] = 8080,
     tls: Annotated[
         Path | None, _option("Open the TLS ports with the files that `jobfleet certs DIR` made.")
@@ -61,6 +62,34 @@ def serve(
     ] = None,
     s3_endpoint_url: Annotated[
         str | None, _option("Where S3 is, for s3: document sources.")
+    ] = None,
+    broker: Annotated[
+        str | None,
+        _option(
+            "Serve over a broker that is there: mqtt[s]://[USER:PASSWORD@]HOST[:PORT]. Our own "
+            "MQTT port is opened only if --mqtt-port is given.",
+            envvar="JOBFLEET_BROKER",
+        ),
+    ] = None,
+    broker_ca: Annotated[
+        Path | None, _option("CA of the broker's certificate (PEM; default: the system's).")
+    ] = None,
+    broker_client_id: Annotated[
+        str | None,
+        _option(
+            "Who we are to the broker, which keeps requests under that name "
+            "(default: jobfleet-HOSTNAME, and the shard)."
+        ),
+    ] = None,
+    broker_mqtt: Annotated[
+        str | None, _option("MQTT version to speak to the broker: 5 (default) or 3.1.1.")
+    ] = None,
+    shard: Annotated[
+        str | None,
+        _option(
+            "K/N: own only the things whose name's CRC-32 modulo N is K-1; several services "
+            "share a broker like this."
+        ),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain/--no-plain", help="Open the ports without TLS, too.")
@@ -112,6 +141,9 @@ def serve(
         raise UsageError(f"--dialect {dialect}: allowed are {' and '.join(DIALECTS)}")
     if quotas not in ("none", "aws"):
         raise UsageError(f"--quotas {quotas}: allowed are none and aws")
+    served_broker = _broker(broker, broker_ca, broker_client_id, shard, broker_mqtt)
+    if mqtt_port is None and served_broker is None:
+        mqtt_port = 1883
     options = ServeOptions(
         host,
         mqtt_port,
@@ -129,9 +161,29 @@ def serve(
         documents=documents,
         s3_endpoint_url=s3_endpoint_url,
         quotas="aws" if quotas == "aws" else None,
+        broker=served_broker,
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     serve_until_interrupted(options, _as_json if as_json else partial(_as_text, options=options))
+
+
+def _broker(
+    url: str | None,
+    authority: Path | None,
+    client_id: str | None,
+    shard: str | None,
+    version: str | None,
+) -> "BrokerOptions | None":
+    """What the broker's options ask for; those that lead to nothing are an error."""
+    from simulator.endpoints.broker import BrokerOptions
+
+    if url is None:
+        if any(option is not None for option in (authority, client_id, shard, version)):
+            raise UsageError(
+                "--broker-ca, --broker-client-id, --broker-mqtt and --shard need --broker URL"
+            )
+        return None
+    return BrokerOptions.parse(url, authority, client_id, shard or "1/1", version or "5")
 
 
 def _tls(
@@ -191,6 +243,10 @@ def _as_text(addresses: "Addresses", options: "ServeOptions") -> None:
         if port:
             shown = f"[{where}]" if ":" in where else where
             typer.echo(f"{name:5} {scheme}://{shown}:{port}{note}")
+    if options.broker is not None:
+        shard = options.broker.shard
+        part = "" if shard.count == 1 else f"  (shard {shard})"
+        typer.echo(f"Broker {addresses.broker}{part}")
     if options.sample:
         typer.echo(f"Sample: job {JOB} on thing {THING}, at version 2")
     spoken = "" if options.dialect is AWS else f" in the dialect {options.dialect.name}"

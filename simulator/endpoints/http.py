@@ -28,7 +28,15 @@ from simulator.endpoints.identity import Device
 from simulator.endpoints.websocket import NotAcceptable, WebSocket, accept
 from simulator.errors import InternalError, InvalidRequest, Rejection
 from simulator.host import Host
-from simulator.jobs.rest import Request, Response, Rest, named_operation, refusal, split_path
+from simulator.jobs.rest import (
+    CONTROL_PLANE,
+    Request,
+    Response,
+    Rest,
+    named_operation,
+    refusal,
+    split_path,
+)
 from simulator.jobs.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -36,11 +44,14 @@ log = logging.getLogger(__name__)
 SWEEP_S: Final = 1.0
 WEBSOCKET_PATH: Final = "/mqtt"
 TAKES_A_SOURCE: Final = ("CreateJob", "CreateJobTemplate")
-SERVICES: Final = ("iot-jobs-data", "iot")
+SERVICES: Final = ("iot-jobs-data", *CONTROL_PLANE)
 _STOP_WITHIN_S: Final = 5.0
 
 Verify = Callable[[sigv4.Signed, tuple[str, ...]], sigv4.Verdict]
 """Whether a request is signed for one of these services, now."""
+
+Health = Callable[[], tuple[bool, Mapping[str, str]]]
+"""Whether what we depend on is there, and what to say of it."""
 
 MakeMqtt = Callable[[Device | None], asyncio.Protocol]
 
@@ -59,10 +70,12 @@ class HttpEndpoint:
         mqtt: MakeMqtt | None = None,
         metrics: Callable[[], tuple[str, bytes]] | None = None,
         endpoints: Mapping[str, str] | None = None,
+        health: Health | None = None,
     ) -> None:
         """``utc_now`` reads the calendar, for the ``Date`` header; ``mqtt`` makes the inside of a
         WebSocket; ``metrics`` is their content type and text; without ``verify`` signatures are
-        read and not verified; ``endpoints`` is what DescribeEndpoint tells, by endpointType.
+        read and not verified; ``endpoints`` is what DescribeEndpoint tells, by endpointType;
+        ``health`` says whether something that we depend on is there.
         """
         self._host = host
         self._rest = Rest(host.service, wire, endpoints)
@@ -71,6 +84,7 @@ class HttpEndpoint:
         self._documents = documents or Documents()
         self._mqtt = mqtt
         self._metrics = metrics
+        self._health = health
         self.counts: dict[tuple[str, str], int] = {}
         """(operation, outcome) → responses."""
         self.connections: dict[HttpConnection, None] = {}
@@ -194,7 +208,7 @@ class HttpEndpoint:
     def _own(self, exchange: Exchange) -> Response | None:
         """Health and metrics, or None."""
         if exchange.path == "/health":
-            response = Response(200, b'{"status":"ok"}', None, "Health")
+            response = self._healthy()
         elif exchange.path == "/metrics" and self._metrics is not None:
             kind, text = self._metrics()
             response = Response(200, text, None, "Metrics", content_type=kind)
@@ -207,6 +221,13 @@ class HttpEndpoint:
                 405, message, name, response.operation, "MethodNotAllowed", allow="GET, HEAD"
             )
         return response
+
+    def _healthy(self) -> Response:
+        if self._health is None:
+            return Response(200, b'{"status":"ok"}', None, "Health")
+        well, said = self._health()
+        body = msgspec.json.encode({"status": "ok" if well else "unavailable", **said})
+        return Response(200 if well else 503, body, None, "Health")
 
     # ----------------------------------------------------------------------- rights
 
@@ -224,7 +245,7 @@ class HttpEndpoint:
                 "started without keys to verify a signature with", operation,
             )  # fmt: skip
         segments = split_path(exchange.path)
-        if segments[0] != "things" or segments[2:3] != ["jobs"] or service == "iot":
+        if segments[0] != "things" or segments[2:3] != ["jobs"] or service in CONTROL_PLANE:
             log.warning("device %s: refused: %s", device.name, operation)
             why = "A certificate opens the data plane only"
             return _deny(403, "ForbiddenException", why, operation)

@@ -155,8 +155,9 @@ def decode_request(kind: type[R], payload: bytes, lenient: bool = True) -> R:
         InvalidJson: not a JSON object in UTF-8.
         InvalidRequest: an object, but not what the operation takes.
     """
+    payload = payload or b"{}"
     try:
-        request: R = _DECODERS[kind].decode(payload or b"{}")
+        request: R = _DECODERS[kind].decode(payload)
     except msgspec.ValidationError as error:
         return _decode_again(kind, payload, lenient, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -4,17 +4,19 @@ Rule 1: nothing of the machine or the wall clock enters here, so that a rehearsa
         same to the byte for the same scenario and seed.
 Rule 2: ``per_s`` and latencies are on the run's own clock (see ``results.py``); ``elapsed_s`` is
         scenario time.
+Rule 3: what was not measured is no zero: an expectation about it fails.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
 
 from simulator import results
-from simulator.expectations import Expectation, check
+from simulator.expectations import Expectation, Unit, check
 from simulator.fleet import Fates
 from simulator.results import Records
 
@@ -22,7 +24,12 @@ LATENCIES: Final = (("p50", 50.0), ("p95", 95.0), ("p99", 99.0), ("p99_9", 99.9)
 
 
 class RequestNumbers(msgspec.Struct):
-    """One operation's exchanges. ``latency_ms`` is of answered ones: accepted or rejected."""
+    """One operation's exchanges.
+
+    ``latency_ms`` is of answered ones: accepted or rejected. ``per_s`` is of those that began until
+    the run ended, over the time until then; what things finish after a job's end (a retry after a
+    lost reply, say) is in the counts and not in the rate.
+    """
 
     sent: int
     accepted: int
@@ -114,6 +121,7 @@ def count_requests(records: Records, clock_s: float) -> dict[str, RequestNumbers
             continue
         by_outcome = np.bincount(rows["outcome"], minlength=len(results.OUTCOMES))
         answered = (rows["outcome"] != results.NO_REPLY) & (rows["outcome"] != results.DISCONNECTED)
+        in_time = int(np.count_nonzero(rows["sent"] <= clock_s))
         took = (rows["done"] - rows["sent"])[answered] * 1000
         numbers[name] = RequestNumbers(
             sent=len(rows),
@@ -124,7 +132,7 @@ def count_requests(records: Records, clock_s: float) -> dict[str, RequestNumbers
                 if at > results.DISCONNECTED and count
             },
             no_reply=int(by_outcome[results.NO_REPLY] + by_outcome[results.DISCONNECTED]),
-            per_s=round(len(rows) / clock_s, 3) if clock_s > 0 else 0.0,
+            per_s=round(in_time / clock_s, 3) if clock_s > 0 else 0.0,
             latency_ms=_percentiles(took),
         )
     return numbers
@@ -185,13 +193,13 @@ def judge(expectations: Iterable[Expectation], summary: Summary) -> Verdict:
     for expectation in expectations:
         observed = observe(expectation.name, expectation.unit, summary)
         passed = observed is not None and check(expectation.operator, observed, expectation.value)
-        shown = "nothing measured" if observed is None else _shown(observed, expectation.unit)
+        shown = "nothing measured" if observed is None else _shown(observed, expectation, passed)
         judged.append(Judged(expectation.name, expectation.text, shown, passed))
     return Verdict(all(one.passed for one in judged), judged)
 
 
-def observe(name: str, unit: str, summary: Summary) -> float | None:
-    """The value that an expectation is about: a share (0 to 1), a count, seconds or a rate.
+def observe(name: str, unit: Unit, summary: Summary) -> Fraction | None:
+    """The exact value that an expectation is about: a share (0 to 1), a count, seconds or a rate.
 
     None where the run measured no such thing, or, for ``completes_within``, did not complete.
     """
@@ -207,34 +215,47 @@ def observe(name: str, unit: str, summary: Summary) -> float | None:
     }
     match name:
         case "conflict_rate":
-            return summary.conflicts.rate
+            return None if updates is None else Fraction(summary.conflicts.count, updates.sent)
         case "elapsed":
-            return summary.elapsed_s
+            return _exactly(summary.elapsed_s)
         case "completes_within":
-            return summary.elapsed_s if summary.ended == COMPLETED else None
+            return _exactly(summary.elapsed_s) if summary.ended == COMPLETED else None
         case "updates_per_s":
-            return None if updates is None else updates.per_s
+            return None if updates is None else _exactly(updates.per_s)
         case "p99_latency":
-            return None if updates is None else updates.latency_ms.get("p99", 0.0) / 1000
+            p99 = None if updates is None else updates.latency_ms.get("p99")
+            return None if p99 is None else _exactly(p99) / 1000
     count = counts.get(name, summary.executions.get(name.upper(), 0))
     if unit != "share":
-        return float(count)
-    return count / things if things else None
+        return Fraction(count)
+    return Fraction(count, things) if things else None
 
 
 COMPLETED: Final = "job completed"
 
 
-def _shown(value: float, unit: str) -> str:
-    match unit:
-        case "share":
-            return f"{value * 100:.2f}%"
-        case "count":
-            return f"{value:.0f}"
-        case "duration":
-            return f"{value:.3f}s"
-        case _:
-            return f"{value:.1f}"
+def _exactly(number: float) -> Fraction:
+    """A rounded number as it is written, digit by digit: 0.007 and not the float nearest to it."""
+    return Fraction(repr(number))
+
+
+_SHOWN: Final[dict[Unit, tuple[int, int, str]]] = {
+    "share": (100, 2, "%"),
+    "count": (1, 0, ""),
+    "duration": (1, 3, "s"),
+    "rate": (1, 1, ""),
+}
+"""By unit: the factor, the digits behind the point that are enough as a rule, the sign behind."""
+
+
+def _shown(observed: Fraction, expectation: Expectation, passed: bool) -> str:
+    """Rounded, but never so far that it contradicts the verdict."""
+    factor, usual, sign = _SHOWN[expectation.unit]
+    for digits in range(usual, usual + 8):
+        if check(expectation.operator, round(observed * factor, digits) / factor,
+                 expectation.value) == passed:  # fmt: skip
+            break
+    return f"{float(observed * factor):.{digits}f}{sign}"
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from simulator.expectations import NAMES
 from simulator.scenario.document import Document, Path, unknown_key
 from simulator.scenario.job import SUPPORTED, read_job
 from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of, parse_expectation
+from simulator.scenario.units import shown
 
 
 class Loaded:
@@ -85,14 +86,28 @@ def _from_top_to_bottom(name: str, faults: list[str]) -> list[str]:
 
 def dump(scenario: Scenario) -> str:
     """The scenario as YAML text that ``loads`` reads back to an equal one."""
-    return yaml.safe_dump(
-        scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True
-    )
+    members = scenario.model_dump(mode="json", exclude_none=True)
+    members["job"] = scenario.job  # the job's own: a null in its document is part of it
+    return HEADER + yaml.dump(members, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+HEADER: Final = "# A scenario as jobfleet resolved it.\n"
+"""The first line of every dumped scenario: what tells a run's own file from one that somebody
+wrote."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what is the same twice, twice: aliases are for people."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """Never an alias."""
+        return True
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a scenario file."""
-    schema = Scenario.model_json_schema(mode="validation")
+    # As a scenario is written, so that defaults are "10s" and not 10.0.
+    schema = Scenario.model_json_schema(mode="serialization")
     schema["properties"]["expect"]["propertyNames"] = {"enum": list(NAMES)}
     schema["properties"]["job"]["propertyNames"] = {"enum": ["file", *SUPPORTED]}
     return {
@@ -147,22 +162,27 @@ def _fault(document: Document, fault: Any) -> str:
         names = ["constant", "uniform", "lognormal"]
         hint = difflib.get_close_matches(str(value.get("distribution")), names, 1)
         mean = f". Did you mean {hint[0]!r}?" if hint else ""
-        message = f"{value.get('distribution')!r} is no distribution; allowed: {', '.join(names)}"
+        message = (
+            f"{shown(value.get('distribution'))} is no distribution; allowed: {', '.join(names)}"
+        )
         return document.at((*path, "distribution"), message + mean)
     if kind == "union_tag_not_found":
         return document.at(path, "the key 'distribution' is missing: constant, uniform, lognormal")
     if kind in _TYPES:
-        return document.at(path, f"{value!r} is not {_TYPES[kind]}")
-    bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt"}
+        return document.at(path, f"{shown(value)} is not {_TYPES[kind]}")
+    bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt",
+              "less_than": "lt"}  # fmt: skip
     if kind in bounds:
-        words = {"ge": "at least", "le": "at most", "gt": "more than"}[bounds[kind]]
-        return document.at(path, f"{value!r} is not possible; it must be {words} "
+        words = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}[
+            bounds[kind]
+        ]
+        return document.at(path, f"{shown(value)} is not possible; it must be {words} "
                            f"{context[bounds[kind]]}")  # fmt: skip
     if kind == "string_pattern_mismatch":
-        return document.at(path, f"{value!r} is no name; allowed: 1 to 100 of a-zA-Z0-9:_-")
+        return document.at(path, f"{shown(value)} is no name; allowed: 1 to 100 of a-zA-Z0-9:_-")
     if kind == "too_short":
         return document.at(path, "at least one entry is needed")
-    return document.at(path, f"{value!r}: {fault['msg']}")
+    return document.at(path, f"{shown(value)}: {fault['msg']}")
 
 
 def _keys(path: Path, loc: Path) -> list[str]:

@@ -6,9 +6,11 @@ then thrown away. So whatever the check lets pass, the run can create.
 """
 
 import json
+import math
 import re
 import types
 import typing
+from datetime import date
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -25,7 +27,8 @@ from simulator.jobs.configuration import (
     TimeoutConfig,
 )
 from simulator.jobs.messages import CreateJobRequest
-from simulator.scenario.document import Document, Path, unknown_key
+from simulator.scenario.document import DEPTH, Document, Path, unknown_key
+from simulator.scenario.units import shown
 
 CONFIGURATIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "abortConfig": AbortConfig,
@@ -92,12 +95,15 @@ def read_job(
             return job
         job = _from_file(document, folder / str(job["file"]), faults)
     before = len(faults)
-    _check_members(document, job, faults)
+    _check_json(document, ("job",), job, faults)
+    if len(faults) == before:
+        _check_members(document, job, faults)
     if "targets" in job:
         notes.append("job.targets was replaced by the fleet's thing group")
     if "tags" in job:
         notes.append("job.tags is accepted and has no effect in a run")
-    named = {"jobId": re.sub(r"[^a-zA-Z0-9_-]", "-", FilePath(document.name).stem)[:64], **job}
+    named = {"jobId": re.sub(r"[^a-zA-Z0-9_-]", "-", FilePath(document.name).stem)[:64]}
+    named |= {key: value for key, value in job.items() if value is not None}
     kept = {key: value for key, value in named.items() if key not in DROPPED}
     if len(faults) == before:
         _try(document, kept, epoch_s, faults)
@@ -116,12 +122,50 @@ def _check_members(document: Document, job: dict[str, Any], faults: list[str]) -
     if job.get("targetSelection", "SNAPSHOT") not in ("SNAPSHOT", "CONTINUOUS"):
         message = f"{job['targetSelection']!r} is not possible; allowed: SNAPSHOT, CONTINUOUS"
         faults.append(document.at(("job", "targetSelection"), message))
-    if not isinstance(job.get("document"), (dict, str)) and "jobTemplateArn" not in job:
-        faults.append(document.at(("job", "document"), "is missing; a mapping or JSON text"))
-    job_id = job.get("jobId", "x")
+    _check_document(document, job, faults)
+    job_id = "x" if job.get("jobId") is None else job["jobId"]
     if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", str(job_id)):
         message = f"{job_id!r} is no job id; allowed: 1 to 64 of a-zA-Z0-9_-"
         faults.append(document.at(("job", "jobId"), message))
+
+
+def _check_json(document: Document, path: Path, value: object, faults: list[str]) -> None:
+    """A request is JSON, and YAML has more than that: dates, bytes, sets, numbers that are none."""
+    if len(path) > DEPTH:
+        faults.append(document.at(path, f"more than {DEPTH} values within each other"))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check_json(document, (*path, str(key)), inner, faults)
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            _check_json(document, (*path, at), inner, faults)
+    elif isinstance(value, float) and not math.isfinite(value):
+        faults.append(document.at(path, f"{value} is no number that JSON knows"))
+    elif isinstance(value, date):
+        faults.append(
+            document.at(path, f'YAML reads this as a date; for a text write "{value}", in quotes')
+        )
+    elif isinstance(value, str):
+        if not value.isascii() and value.encode(errors="replace").decode() != value:
+            faults.append(document.at(path, f"{shown(value)} has half of a surrogate pair"))
+    elif value is not None and not isinstance(value, (int, float)):
+        message = f"JSON has no {type(value).__name__}; write text, numbers, lists and mappings"
+        faults.append(document.at(path, message))
+
+
+def _check_document(document: Document, job: dict[str, Any], faults: list[str]) -> None:
+    """The job document: a mapping, or text that is JSON; left out only with a template."""
+    given, path = job.get("document"), ("job", "document")
+    if given is None and "jobTemplateArn" in job:
+        return
+    if isinstance(given, str):
+        try:
+            json.loads(given)
+        except (ValueError, RecursionError):
+            message = f"{shown(given)} is not JSON; write a mapping, or JSON as text"
+            faults.append(document.at(path, message))
+    elif not isinstance(given, dict):
+        faults.append(document.at(path, "is missing; a mapping or JSON text"))
 
 
 def _check(
@@ -213,7 +257,7 @@ def _from_file(document: Document, path: FilePath, faults: list[str]) -> dict[st
         job = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         faults.append(document.at(("job", "file"), f"{path} cannot be read: {error.strerror}"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         faults.append(document.at(("job", "file"), f"{path} is not JSON: {error}"))
     else:
         if isinstance(job, dict):

@@ -4,6 +4,7 @@ Units are parsed here, so each error has a line. Descriptions are what ``jobflee
 """
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -12,22 +13,31 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from simulator import behaviour
 from simulator.expectations import NAMES, OPERATORS, Expectation, Unit
 from simulator.scenario import units
 from simulator.scenario.job import as_request
 
+_DURATION_SCHEMA: Final[JsonSchemaValue] = {
+    "type": "string",
+    "pattern": units.DURATION_PATTERN,
+    "examples": ["90s"],
+}
+
 Duration = Annotated[
     float,
     BeforeValidator(units.parse_duration),
     PlainSerializer(units.format_duration),
-    WithJsonSchema({"type": "string", "pattern": units.DURATION_PATTERN, "examples": ["90s"]}),
+    WithJsonSchema(_DURATION_SCHEMA),
 ]
 Share = Annotated[
     float,
@@ -46,9 +56,19 @@ Share = Annotated[
 Rate = Annotated[
     float,
     BeforeValidator(units.parse_rate),
-    PlainSerializer(lambda per_s: f"{per_s * 3600:.10g}/h"),
+    PlainSerializer(units.format_rate),
     WithJsonSchema({"type": "string", "pattern": units.RATE_PATTERN, "examples": ["100/s"]}),
 ]
+
+
+def _above_zero(seconds: float) -> float:
+    if not seconds:
+        raise ValueError("0ms is not possible; it must be at least 1ms, or time stands still")
+    return seconds
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_above_zero)]
+"""A wait that things repeat, or the length of a run."""
 
 
 def _whole_minutes(seconds: float) -> float:
@@ -118,9 +138,19 @@ def _constant(value: object) -> object:
     return {"distribution": "constant", "value": value}
 
 
+class _OrItsShortForm:
+    """Tells the JSON Schema what ``_constant`` lets a scenario say."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [_DURATION_SCHEMA, handler(core_schema)]}
+
+
 Distribution = Annotated[
     Annotated[Constant | Uniform | Lognormal, Field(discriminator="distribution")],
     BeforeValidator(_constant),
+    _OrItsShortForm(),
 ]
 
 
@@ -165,8 +195,8 @@ class CohortPart(Part):
 class Backoff(Part):
     """How long a thing waits before it tries again: doubling, with full jitter."""
 
-    base: Duration = 1.0
-    maximum: Duration = 60.0
+    base: PositiveDuration = 1.0
+    maximum: PositiveDuration = 60.0
 
 
 _NO_LATENCY: Final = Constant(distribution="constant", value="0ms")
@@ -178,7 +208,7 @@ class NetworkPart(Part):
     latency: Distribution = Field(_NO_LATENCY, description="Round trip of one exchange.")
     lost_replies: Share = Field(0.0, description="The request arrives, its reply does not.")
     lost_requests: Share = Field(0.0, description="The request never arrives.")
-    reply_timeout: Duration = Field(10.0, description="How long a thing waits for a reply.")
+    reply_timeout: PositiveDuration = Field(10.0, description="How long a thing waits for a reply.")
     backoff: Backoff = Backoff()
 
 
@@ -189,33 +219,52 @@ class LoadPart(Part):
     time_scale: Annotated[float, Field(gt=0, le=100_000)] = Field(
         1.0, description="Live runs: scenario seconds per wall second, for work and timers."
     )
-    until: Duration = Field(86_400.0, description="The run's end in scenario time, if not sooner.")
+    until: PositiveDuration = Field(
+        86_400.0, description="The run's end in scenario time, if not sooner."
+    )
     max_slip: Duration = Field(0.25, description="p99 schedule slip above which exit code is 4.")
 
 
 DEFAULT_EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+LATEST_YEAR: Final = 9800
+"""The last in which a scenario may begin: its end, 100 years on, must have a date too."""
+
+
 def epoch_of(value: object) -> datetime:
-    """When a simulated day begins; raises ValueError."""
+    """When a simulated day begins, in UTC, in whole seconds; raises ValueError."""
+    wrong = f"{units.shown(str(value))} is no time; write for example 2026-01-01T00:00:00Z"
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError(
-                f"{value!r} is no time; write for example 2026-01-01T00:00:00Z"
-            ) from None
+            raise ValueError(wrong) from None
     if not isinstance(value, datetime):
-        raise ValueError(f"{value!r} is no time; write for example 2026-01-01T00:00:00Z")
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        raise ValueError(wrong)
+    try:
+        at = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # before the year 1 or after 9999, once its offset is taken off
+        raise ValueError(wrong) from None
+    if at.year > LATEST_YEAR:
+        raise ValueError(f"{at:%Y-%m-%d} is too late; the last year is {LATEST_YEAR}")
+    return at.replace(microsecond=0)
 
 
 Epoch = Annotated[
     datetime,
     BeforeValidator(epoch_of),
-    PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")),
+    PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z")),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+_WAYS: Final[dict[Unit, str]] = {
+    "share": "a share like 90%",
+    "count": "a count like 0",
+    "duration": "a duration like 6h",
+    "rate": "a rate like 200",
+}
 
 
 def parse_expectation(name: str, text: str) -> Expectation:
@@ -223,28 +272,28 @@ def parse_expectation(name: str, text: str) -> Expectation:
     symbol = next((s for s in sorted(OPERATORS, key=len, reverse=True) if text.startswith(s)), None)
     allowed = NAMES[name]
     if symbol is None:
-        raise ValueError(f"{text!r} has no operator; allowed: {' '.join(OPERATORS)}")
+        raise ValueError(f"{units.shown(text)} has no operator; allowed: {' '.join(OPERATORS)}")
     rest = text[len(symbol) :].strip()
     for unit in allowed:
         value = _value(rest, unit)
         if value is not None:
             return Expectation(name, text, symbol, value, unit)
-    examples = {"share": "90%", "count": "0", "duration": "6h", "rate": "200"}
-    ways = " or ".join(f"a {unit} like {examples[unit]}" for unit in allowed)
-    raise ValueError(f"{rest!r} is no value for {name}; allowed: {ways}")
+    ways = " or ".join(_WAYS[unit] for unit in allowed)
+    raise ValueError(f"{units.shown(rest)} is no value for {name}; allowed: {ways}")
 
 
-def _value(text: str, unit: Unit) -> float | None:
+def _value(text: str, unit: Unit) -> Fraction | None:
     try:
         match unit:
             case "share":
-                return units.parse_share(text) if text.endswith("%") else None
+                return units.exact_share(text)
             case "duration":
-                return units.parse_duration(text)
+                return units.exact_duration(text)
             case "count":
-                return float(int(text))
+                number = units.parse_number(text)
+                return number if number.denominator == 1 else None
             case "rate":
-                return float(text)
+                return units.parse_number(text)
     except ValueError:
         return None
 

@@ -8,31 +8,18 @@ Rule 3: what a foreign broker sends must not break the fleet: a payload that can
 """
 
 import asyncio
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
-from simulator.errors import Disconnected, InvalidTopic, MqttError, NoReply
+from simulator.errors import Disconnected, InvalidTopic, NoReply
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
-from simulator.mqtt import (
-    Connack,
-    Connect,
-    Disconnect,
-    Packet,
-    PacketReader,
-    Pingreq,
-    Publish,
-    Suback,
-    Subscribe,
-    encode,
-    encode_puback,
-    encode_publish,
-)
+from simulator.mqtt import Connect, Publish, encode_puback, encode_publish
+from simulator.mqtt_client import ClientConnection
 from simulator.thing import Thing
 
 SWEEP_S: Final = 0.25
-CONNECT_WITHIN_S: Final = 20.0
 CONNECTING: Final = 256
 """So many connections are opened at the same time: more only overflow the listener's backlog."""
 
@@ -86,39 +73,30 @@ class MqttNetwork:
                 link.sweep(now)
 
 
-class MqttLink(asyncio.Protocol):
+class MqttLink(ClientConnection):
     """One thing's connection."""
 
     __slots__ = (
         "_acknowledgements",
-        "_greeting",
         "_name",
         "_network",
-        "_packet_id",
-        "_reader",
         "_thing",
-        "_transport",
         "_update_accepted",
         "_update_job",
         "_update_topic",
         "_waiting",
-        "_wrote",
         "connected",
     )
 
     def __init__(self, network: MqttNetwork, name: str, thing: Thing) -> None:
+        super().__init__(network.loop)
         self._network = network
         self._name = name
         self._thing = thing
-        self._transport: asyncio.Transport | None = None
-        self._reader = PacketReader("client")
-        self._greeting: asyncio.Future[Packet] | None = None
         self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], float]] = {}
-        self._packet_id = 0
         self._acknowledgements = b""
         self._update_job = self._update_accepted = ""
         self._update_topic = b""
-        self._wrote = 0.0
         self.connected = False
 
     # ----------------------------------------------------------------------- for the thing
@@ -130,26 +108,10 @@ class MqttLink(asyncio.Protocol):
             Disconnected: no connection, or the broker refused it.
         """
         network = self._network
-        host, port = network.address
+        hello = Connect(self._name, keep_alive=network.keep_alive)
+        filters = tuple((name, 1) for name in reply_filters(self._name))
         async with network.gate:
-            try:
-                async with asyncio.timeout(CONNECT_WITHIN_S):
-                    self._reader = PacketReader("client")
-                    await network.loop.create_connection(lambda: self, host, port)
-                    hello = Connect(self._name, keep_alive=network.keep_alive)
-                    answer = await self._greet(encode(hello))
-                    if not isinstance(answer, Connack) or answer.return_code:
-                        raise Disconnected(f"{host}:{port} refused the connection: {answer}")
-                    filters = tuple((name, 1) for name in reply_filters(self._name))
-                    answer = await self._greet(encode(Subscribe(self._next_id(), filters)))
-                    if not isinstance(answer, Suback) or 0x80 in answer.return_codes:
-                        raise Disconnected(f"{host}:{port} refused a subscription: {answer}")
-            except (OSError, TimeoutError) as error:
-                self.close()
-                raise Disconnected(f"cannot connect to {host}:{port}: {error}") from None
-            except Disconnected:
-                self.close()
-                raise
+            await self.dial(network.address, hello, filters)
         self.connected = True
         network.links[self] = None
 
@@ -171,7 +133,7 @@ class MqttLink(asyncio.Protocol):
         now = network.loop.time()
         self._waiting[request.client_token] = (future, now + network.reply_timeout)
         self._wrote = now
-        data = encode_publish(topic, encode_request(request), 1, self._next_id())
+        data = encode_publish(topic, encode_request(request), 1, self.next_id())
         if self._acknowledgements:
             data = self._acknowledgements + data
             self._acknowledgements = b""
@@ -181,9 +143,7 @@ class MqttLink(asyncio.Protocol):
     def close(self) -> None:
         """Say goodbye and close."""
         self.connected = False
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(encode(Disconnect()))
-            self._transport.close()
+        super().close()
 
     # ----------------------------------------------------------------------- for the network
 
@@ -200,20 +160,13 @@ class MqttLink(asyncio.Protocol):
                 del self._waiting[token]
                 if not future.done():
                     future.set_exception(NoReply("no reply in time"))
-        if self._transport is not None and now - self._wrote > self._network.keep_alive / 2:
-            self._wrote = now
-            self._transport.write(encode(Pingreq()))
+        self.keep_alive(now, self._network.keep_alive)
 
     # ----------------------------------------------------------------------- asyncio
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is open."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        self._wrote = self._network.loop.time()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone: nothing in flight will be answered."""
-        self._transport = None
+        super().connection_lost(exc)
         self._acknowledgements = b""
         was_connected, self.connected = self.connected, False
         self._network.links.pop(self, None)
@@ -221,32 +174,18 @@ class MqttLink(asyncio.Protocol):
         for future, _ in waiting.values():
             if not future.done():
                 future.set_exception(Disconnected("the connection was lost"))
-        if self._greeting is not None and not self._greeting.done():
-            self._greeting.set_exception(Disconnected("the connection was closed"))
         if was_connected:
             self._thing.disconnected()
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        try:
-            for packet in self._reader.feed(data):
-                if type(packet) is Publish:
-                    self._published(packet.topic, packet.payload)
-                    if packet.qos:
-                        if not self._acknowledgements:
-                            self._network.acknowledge_later(self)
-                        self._acknowledgements += encode_puback(packet.packet_id)
-                elif (
-                    isinstance(packet, Connack | Suback)
-                    and self._greeting is not None
-                    and not self._greeting.done()
-                ):
-                    self._greeting.set_result(packet)
-        except MqttError:
-            if self._transport is not None:
-                self._transport.abort()
+    def published(self, packet: Publish) -> None:
+        """A message came: a reply, or what is next for the thing."""
+        self._told(packet.topic, packet.payload)
+        if packet.qos:
+            if not self._acknowledgements:
+                self._network.acknowledge_later(self)
+            self._acknowledgements += encode_puback(packet.packet_id)
 
-    def _published(self, topic: str, payload: bytes) -> None:
+    def _told(self, topic: str, payload: bytes) -> None:
         wire = self._network.wire
         try:
             if topic == self._update_accepted:
@@ -269,20 +208,3 @@ class MqttLink(asyncio.Protocol):
         waiting = self._waiting.pop(token, None)
         if waiting is not None and not waiting[0].done():
             waiting[0].set_result(reply)
-
-    # ----------------------------------------------------------------------- inside
-
-    async def _greet(self, data: bytes) -> Packet:
-        """Send one packet of the greeting and wait for what answers it."""
-        if self._transport is None:
-            raise Disconnected("the connection was closed")
-        self._greeting = self._network.loop.create_future()
-        self._transport.write(data)
-        try:
-            return await self._greeting
-        finally:
-            self._greeting = None
-
-    def _next_id(self) -> int:
-        self._packet_id = packet_id = self._packet_id % 65535 + 1
-        return packet_id

@@ -229,7 +229,7 @@ def _run(cli: str, cases: list[Case], places: dict[str, str]) -> list[Said]:
     done = subprocess.run(
         [python, BATCH, cli], input=json.dumps(asked), capture_output=True, text=True,
         env={**environment(Path(places["dir"])), "PYTHONPATH": str(ROOT)},
-        timeout=110, check=False,
+        timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [

@@ -8,6 +8,7 @@ from tests.aws_cli.cases import CASES
 REASON = why_not()
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(600),  # some 290 command lines with each: a minute of two processors
     pytest.mark.skipif(REASON is not None, reason=f"no AWS CLI v2 to compare with: {REASON}"),
 ]
 

@@ -204,3 +204,13 @@ def test_the_short_way_of_an_update_does_what_its_row_does(body: dict[str, Any])
             call = Call(rest.service, rest.wire, rest.endpoints, ["T", "J"], request, 1.0)
             answers.append(msgspec.json.encode(row.handler(call)))
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("signed_for", ["iot", "execute-api"])
+def test_the_control_plane_is_told_by_either_of_its_signing_names(signed_for: str) -> None:
+    """AWS CLI 2.9 and its contemporaries sign the control plane for execute-api."""
+    rest = Rest(JobsService(), Wire())
+    listed = rest.respond(Request("GET", "/things/T/jobs", "", b"", signed_for), 0.0)
+    assert listed.operation == "ListJobExecutionsForThing"
+    pending = rest.respond(Request("GET", "/things/T/jobs", "", b"", "iot-jobs-data"), 0.0)
+    assert pending.operation == "GetPendingJobExecutions"

@@ -1,7 +1,7 @@
 """HTTP paths and bodies ⇄ messages: both planes as REST-JSON, without IO.
 
 Rule 1: both planes own ``GET /things/{thing}/jobs…``; the SigV4 credential scope tells them apart
-        (``iot`` is the control plane), and unsigned requests are data plane where it has the path.
+        (``CONTROL_PLANE``), and unsigned requests are data plane where it has the path.
 Rule 2: a path segment may be percent-encoded (boto3 sends ``%24next`` and ``%3A``), so a path is
         split first and decoded after.
 Rule 3: an error says its name in ``x-amzn-ErrorType`` and in ``__type``, which suits every SDK.
@@ -29,6 +29,7 @@ from simulator.jobs.service import JobsService
 from simulator.jobs.wire import Wire, decode_request
 
 __all__ = [
+    "CONTROL_PLANE",
     "ENDPOINT_TYPES",
     "Request",
     "Response",
@@ -41,8 +42,11 @@ __all__ = [
 
 _DATA = Router(DATA_ROUTES)
 _CONTROL = Router((*JOB_ROUTES, *REGISTRY_ROUTES, *TEMPLATE_ROUTES, *ACCOUNT_ROUTES))
+CONTROL_PLANE = ("iot", "execute-api")
+"""What control-plane requests are signed for: by clients of today, and of 2022 and before."""
+
 _PLANES: dict[str | None, tuple[Router, ...]] = {
-    "iot": (_CONTROL,),
+    **dict.fromkeys(CONTROL_PLANE, (_CONTROL,)),
     "iot-jobs-data": (_DATA,),
 }
 """Signing name → where to look; any other, and none: the data plane first."""
@@ -75,7 +79,7 @@ class Rest:
             and len(segments) == 4
             and segments[2] == "jobs"
             and segments[0] == "things"
-            and request.signing_name != "iot"
+            and request.signing_name not in CONTROL_PLANE
         ):  # first: nearly all requests are updates
             return self._update(segments[1], segments[3], request, now)
         found = _find(request.signing_name, request.method, segments)

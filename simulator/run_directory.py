@@ -1,0 +1,101 @@
+"""The folder that a run leaves behind: found writable before the run, filled at its end.
+
+Rule 1: whatever stands in the way is told before the run, not after it.
+Rule 2: a file is written aside and renamed, so that a reader meets all of it or nothing.
+Rule 3: nothing that is not ours is replaced. An existing folder may be empty, hold other things, or
+        hold an earlier run, whose files are then replaced: those of the names below, and no other.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from simulator.errors import UsageError
+from simulator.scenario.file import HEADER
+
+SCENARIO: Final = "scenario.yaml"
+RESULTS: Final = ("summary.json", "machine.json", "records.npz")
+MOST: Final = 100_000
+"""Runs of one name under ``runs/``."""
+
+
+class Folder:
+    """A folder that is ours to write in."""
+
+    def __init__(self, path: Path | None, name: str) -> None:
+        """Make the folder: ``path``, or a fresh one under ``runs/``, of this run alone.
+
+        The results of an earlier run in it are removed, so that never two runs are mixed.
+
+        Raises:
+            UsageError: it cannot be made or written to, or holds files that we would replace and
+                did not write.
+        """
+        try:
+            self.path = _fresh(Path("runs"), name) if path is None else path
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass  # so it can be written to
+            _check_ours(self.path)
+            for earlier in RESULTS:
+                (self.path / earlier).unlink(missing_ok=True)
+        except OSError as error:
+            where = error.filename if path is None else path
+            raise UsageError(f"cannot make the run directory {where}: {error.strerror}") from None
+
+    def write(self, name: str, fill: Callable[[IO[bytes]], object]) -> None:
+        """Make file ``name``, whose bytes ``fill`` writes.
+
+        Raises:
+            UsageError: it cannot be written (a full disk, say); an earlier one is as it was.
+        """
+        try:
+            with _aside(self.path, name) as file:
+                fill(file)
+        except OSError as error:
+            raise UsageError(f"cannot write {self.path / name}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _aside(folder: Path, name: str) -> Iterator[IO[bytes]]:
+    """A file under another name, which gets its own when all is in it."""
+    aside = folder / f".{name}.{os.getpid()}"
+    try:
+        with aside.open("wb") as file:
+            yield file
+        aside.replace(folder / name)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _fresh(runs: Path, name: str) -> Path:
+    """A folder that was not there: two runs that begin at once get two."""
+    runs.mkdir(parents=True, exist_ok=True)
+    for at in range(1, MOST):
+        path = runs / f"{name}-{at:03d}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise UsageError(f"{runs} holds {MOST - 1} runs of {name}; move some away, or give --out")
+
+
+def _check_ours(folder: Path) -> None:
+    """Refuse a folder in which something has our names and is not from a run of ours."""
+    scenario = folder / SCENARIO
+    if scenario.exists():
+        with scenario.open("rb") as file:
+            ours = file.read(len(HEADER)) == HEADER.encode()
+        found = [] if ours else [SCENARIO]
+    else:
+        found = [name for name in RESULTS if (folder / name).exists()]
+    if found:
+        raise UsageError(
+            f"{folder / found[0]} is not from a run of jobfleet and would be replaced; "
+            "give a folder of its own as --out"
+        )
