@@ -84,14 +84,12 @@ class Account:
         session = boto3.Session(region_name=region)
         if session.region_name is None:
             raise ValueError("name the region with --aws-region")
-        config = Config(
-            retries={"mode": "standard", "max_attempts": 10}, parameter_validation=False
-        )
-        urls = {"iot": iot_endpoint_url, "iot-jobs-data": jobs_endpoint_url}
-        clients = {
-            name: session.client(name, endpoint_url=url, config=config)
-            for name, url in (*urls.items(), ("sts", sts_endpoint_url))
+        urls = {
+            "iot": (iot_endpoint_url, 10),
+            "iot-jobs-data": (jobs_endpoint_url, 10),
+            "sts": (sts_endpoint_url, 2),
         }
+        clients = {name: _client(session, name, *where) for name, where in urls.items()}
         mqtt = (host, int(port)) if mqtt_endpoint else None
         return cls(account_id, session.region_name, prefix, clients, mqtt, mqtt_ca_file)
 
@@ -100,15 +98,26 @@ class Account:
         """What ARNs of the account begin with."""
         return f"arn:aws:iot:{self.region}:{self.account_id}:"
 
-    def doors(self) -> dict[str, Callable[[], AbstractAsyncContextManager[World]]]:
+    def doors(self) -> dict[str, Callable[[], AbstractAsyncContextManager[Any]]]:
         """The doors to it."""
-        return {"aws-http": lambda: opened(self, "http"), "aws-mqtt": lambda: opened(self, "mqtt")}
+        return {
+            "aws-http": lambda: opened(self, "http"),
+            "aws-mqtt": lambda: opened(self, "mqtt"),
+            "aws-raw": lambda: opened(self, "raw"),
+        }
 
     def made_and_removed(self) -> str:
         """What was made, and what of it could not be removed."""
         made = ", ".join(f"{count} {kind}" for kind, count in sorted(self.made.items()))
         left = f"; LEFT BEHIND: {', '.join(self.left)}" if self.left else ""
         return f"{made or 'nothing'} ({self.prefix}-{self.run}-…){left}"
+
+
+def _client(session: Any, name: str, url: str | None, attempts: int) -> Any:
+    """A client that checks nothing itself, and asks again when it is throttled."""
+    retries = {"mode": "standard", "max_attempts": attempts}
+    config = Config(retries=retries, parameter_validation=False)
+    return session.client(name, endpoint_url=url, config=config)
 
 
 def check_identity(account: Account) -> None:
@@ -383,22 +392,29 @@ class AccountWorld(World):
 
 
 @asynccontextmanager
-async def opened(account: Account, door: str) -> AsyncIterator[World]:
-    """A world of the account, and everything that it made removed at its end."""
-    from tests.conformance.account_mqtt import MqttDoor
+async def opened(account: Account, door: str) -> AsyncIterator[Any]:
+    """A world of the account, and everything that it made removed at its end.
 
-    world = AccountWorld(account, door, Listener())
-    mqtt: MqttDoor | None = None
+    It is an ``AccountWorld``, and where the door is ``raw``, a ``RawAccount``.
+    """
+    from tests.conformance.account_mqtt import MqttDoor, RawAccount
+
+    world = AccountWorld(account, "http" if door == "raw" else door, Listener())
+    link: MqttDoor | RawAccount | None = None
     try:
         await asyncio.to_thread(world.make_thing, THING)
+        if door == "raw":
+            link = RawAccount(world)
+            yield link
+            return
         if door == "mqtt":
-            mqtt = MqttDoor(world)
-            await mqtt.open()
-            world._call = world._named(mqtt.call)
+            link = MqttDoor(world)
+            await link.open()
+            world._call = world._named(link.call)
         yield world
     finally:
-        if mqtt is not None:
-            await mqtt.close()
+        if link is not None:
+            await link.close()
         left = await asyncio.to_thread(world.made.remove)
         account.left += left
         assert not left, f"left behind: {', '.join(left)}"

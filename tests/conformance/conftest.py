@@ -75,6 +75,8 @@ def far_doors(case: Case) -> list[str]:
     wanted = ["aws-http"] if "http" in case.doors else []
     if case.doors != OWNERS and "mqtt" in case.doors:
         wanted.append("aws-mqtt")
+    if "raw" in case.doors:
+        wanted.append("aws-raw")
     return [door for door in wanted if door in FARTHER]
 
 
@@ -134,7 +136,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _reason(case: Case | None) -> str:
     if case is None:
-        return "it is no case body: raw packets, or our own"
+        return "it is no case body"
     return why_not(case) or "there is no such door at AWS, or it was not named"
 
 

@@ -320,18 +320,18 @@ LINKS = ("memory", "mqtt", "aiomqtt")
 OWNERS = ("memory", "http")
 """Doors to the control plane."""
 
-FARTHER: dict[str, Callable[[], AbstractAsyncContextManager[World]]] = {}
+FARTHER: dict[str, Callable[[], AbstractAsyncContextManager[Any]]] = {}
 """Doors to a service elsewhere: ``conftest.py`` puts them here, with ``--aws``."""
 
 
 class Case(NamedTuple):
     """A body, and over which doors it is a test; ``conftest.py`` makes one of each."""
 
-    body: Body
+    body: Callable[[Any], Awaitable[None]]
     doors: tuple[str, ...]
-    dialect: Dialect
-    quotas: Literal["aws"] | None
-    alone: str | None
+    dialect: Dialect = AWS
+    quotas: Literal["aws"] | None = None
+    alone: str | None = None
     """Why it needs a service of its own, where it does."""
 
 

@@ -5,7 +5,6 @@ from simulator.jobs import JobsService
 from simulator.jobs.rest import Request, Rest
 from simulator.jobs.wire import Wire
 from tests.conformance.doors import EPOCH, OWNERS, World, over
-from tests.conformance.test_area_a_payloads import create as create_raw
 from tests.conformance.test_area_a_payloads import mqtt
 from tests.conformance.test_area_d import GROUP, counts, create, job, number_of, status, thing
 from tests.raw_mqtt import RawService
@@ -118,7 +117,7 @@ async def test_a_step_timer_runs_on_where_none_is_given(w: World) -> None:
 
 @mqtt
 async def test_the_topic_decides_not_the_payload(s: RawService) -> None:
-    create_raw(s)
+    s.create_job()
     client = await s.connect()
     other = {"thingName": "another", "jobId": "another", "includeJobDocument": False}
     client.ask("$aws/things/T/jobs/J/get", other)
@@ -137,7 +136,7 @@ async def test_a_client_token_may_be_long(s: RawService) -> None:
 
 @mqtt
 async def test_of_a_member_given_twice_the_last_counts(s: RawService) -> None:
-    create_raw(s)
+    s.create_job()
     client = await s.connect()
     client.ask("$aws/things/T/jobs/J/update", b'{"status":"SUCCEEDED","status":"IN_PROGRESS"}')
     assert (await client.message())[0].endswith("/accepted")
