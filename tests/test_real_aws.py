@@ -5,14 +5,18 @@ import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
 
+from tests.conformance import account_made
 from tests.conformance.account import Account
+from tests.conformance.account_made import Made
 from tests.conformance.conftest import far_doors, why_not
 from tests.conformance.doors import FARTHER, Case, client, over
 from tests.doors_in_thread import KEY, SECRET, Served, make_certificates, served, tls_options
@@ -175,6 +179,57 @@ def test_an_sts_that_is_not_there_is_told(guarded: tuple[Served, Path]) -> None:
     done = run(*pointed(up, pki, "http://127.0.0.1:9"), f"--aws-account-id={ACCOUNT}")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "STS does not say whose credentials these are" in done.stderr
+
+
+class Iot:
+    """A control plane that refuses, or is not heard, by the name that is asked for."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    def _answer(self, name: str) -> dict[str, str]:
+        if name == "lost":
+            raise ConnectionClosedError(endpoint_url="nowhere")
+        if name in ("TooMany", "AccessDeniedException", "ResourceNotFoundException"):
+            code = "LimitExceededException" if name == "TooMany" else name
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "Delete")
+        return {}
+
+    def create_job(self, **members: str) -> dict[str, str]:
+        return self._answer(
+            "lost" if members["jobId"] == "unheard" else members.get("document", "")
+        )
+
+    def create_thing(self, thingName: str) -> dict[str, str]:  # noqa: N803
+        return self._answer("")
+
+    def delete_job(self, jobId: str, force: bool) -> dict[str, str]:  # noqa: N803
+        assert force
+        self.deleted.append(jobId)
+        return self._answer(jobId)
+
+    def delete_thing(self, thingName: str) -> dict[str, str]:  # noqa: N803
+        self.deleted.append(thingName)
+        return self._answer(thingName)
+
+
+def test_what_was_made_is_removed_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_made, "PATIENCE_S", 0.0)
+    counted: Counter[str] = Counter()
+    iot = Iot()
+    made = Made(iot, counted)
+    made.make("thing", "T")
+    with pytest.raises(ClientError):
+        made.make("job", "refused", document="AccessDeniedException")
+    with pytest.raises(ConnectionClosedError):
+        made.make("job", "unheard")
+    for name in ("TooMany", "AccessDeniedException", "ResourceNotFoundException", "J"):
+        made.make("job", name)
+    left = made.remove()
+    jobs = ["unheard", "TooMany", "AccessDeniedException", "ResourceNotFoundException", "J"]
+    assert iot.deleted == [*jobs, "T"]
+    assert [one.split(" (")[0] for one in left] == ["job TooMany", "job AccessDeniedException"]
+    assert counted == {"things": 1, "jobs": 4}
 
 
 def test_what_cannot_run_there_says_why() -> None:

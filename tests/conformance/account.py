@@ -26,18 +26,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from simulator.errors import Rejection
 from simulator.jobs.messages import DataReply, DataRequest, Notify
 from simulator.jobs.model import Status
+from tests.conformance.account_made import AGAIN, GONE, LOOKS_S, PATIENCE_S, Made, code_of, within
 from tests.conformance.doors import THING, Call, Listener, World, boto3_call
 from tests.conformance.owners import Owner, http_owner
-
-PATIENCE_S = 60.0
-LOOKS_S = 0.5
 
 LOCAL = "arn:aws:iot:us-east-1:123456789012:"
 """What ARNs begin with in bodies."""
 
 NAMED = ("jobId", "thingName", "thingGroupName")
-GONE = ("ResourceNotFoundException",)
-AGAIN = ("LimitExceededException", "ConflictException", "ThrottlingException")
 
 T = TypeVar("T")
 
@@ -133,78 +129,6 @@ def check_identity(account: Account) -> None:
         )
 
 
-def code_of(error: ClientError) -> str:
-    """The name of an error."""
-    code = error.response["Error"]["Code"]
-    assert isinstance(code, str)
-    return code
-
-
-# ------------------------------------------------------------------------------- what was made
-
-
-class Made:
-    """The things, groups and jobs of one world, to be removed with it."""
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.iot = account.clients["iot"]
-        self.names: list[tuple[str, str]] = []
-
-    def make(self, kind: str, name: str, **members: Any) -> dict[str, Any]:
-        """Create a ``thing``, a ``thing_group`` or a ``job``, and remember it."""
-        members[_key(kind)] = name
-        try:
-            reply: dict[str, Any] = getattr(self.iot, f"create_{kind}")(**members)
-        except ClientError:
-            raise  # refused: there is nothing to remove
-        except BaseException:
-            self.names.append((kind, name))  # who knows
-            raise
-        self.names.append((kind, name))
-        self.account.made[f"{kind}s".replace("_", " ")] += 1
-        return reply
-
-    def remove(self) -> list[str]:
-        """Remove all of it, jobs first; return what could not be."""
-        order = ("job", "thing_group", "thing")
-        left = []
-        for kind, name in sorted(self.names, key=lambda one: order.index(one[0])):
-            force = {"force": True} if kind == "job" else {}
-            why = _within(lambda k=kind, n=name, f=force: self._remove(k, n, f))  # type: ignore[misc]
-            if why is not None:
-                left.append(f"{kind} {name} ({why})")
-        return left
-
-    def _remove(self, kind: str, name: str, force: dict[str, bool]) -> str | None:
-        try:
-            getattr(self.iot, f"delete_{kind}")(**{_key(kind): name}, **force)
-        except ClientError as error:
-            code = code_of(error)
-            if code in AGAIN:
-                raise
-            return None if code in GONE else str(error)
-        except BotoCoreError as error:
-            return str(error)
-        return None
-
-
-def _key(kind: str) -> str:
-    return {"thing": "thingName", "thing_group": "thingGroupName", "job": "jobId"}[kind]
-
-
-def _within(do: Callable[[], T], codes: tuple[str, ...] = AGAIN) -> T:
-    """Do something, again while it is refused so, as long as patience lasts."""
-    until = time.perf_counter() + PATIENCE_S
-    while True:
-        try:
-            return do()
-        except ClientError as error:
-            if code_of(error) not in codes or time.perf_counter() > until:
-                raise
-            time.sleep(LOOKS_S)
-
-
 # ------------------------------------------------------------------------------- the world
 
 
@@ -227,7 +151,7 @@ class AccountWorld(World):
         account.worlds += 1
         self.account = account
         self.prefix = f"{account.prefix}-{account.run}-{account.worlds}-"
-        self.made = Made(account)
+        self.made = Made(account.clients["iot"], account.made)
         self.door = door
         self.listener = listener
         self.heard: list[list[Notify]] = []
@@ -302,7 +226,7 @@ class AccountWorld(World):
         for arn in targets:
             kind, _, name = arn.removeprefix(self.account.arn).partition("/")
             if kind == "thing":
-                _within(
+                within(
                     lambda name=name: self.iot.describe_job_execution(  # type: ignore[misc]
                         jobId=self.name(job_id), thingName=name
                     ),
@@ -339,7 +263,7 @@ class AccountWorld(World):
 
     def report(self, thing: str, status: Status, job_id: str = "J") -> None:
         named = {"thingName": self.name(thing), "jobId": self.name(job_id)}
-        _within(lambda: self.devices.update_job_execution(**named, status=status), GONE)
+        within(lambda: self.devices.update_job_execution(**named, status=status), GONE)
 
     def stored(self, job_id: str, thing: str = THING) -> Any:
         found = self.iot.describe_job_execution(
