@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[1]
 JOBFLEET = [sys.executable, "-m", "simulator.cli"]
 AWS = [str(Path(sys.executable).parent / "aws")]
 ARN = "arn:aws:iot:us-east-1:123456789012:thing/T"
+# Importing awscli (version 1) sets AWS_DATA_PATH, which leads version 2 astray.
 ENV = {
-    **os.environ,
+    **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "secret",
     "AWS_DEFAULT_REGION": "us-east-1",

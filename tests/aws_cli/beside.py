@@ -67,7 +67,8 @@ def environment(directory: Path) -> dict[str, str]:
 @contextmanager
 def serving(*options: str) -> Iterator[tuple[int, int, IO[str]]]:
     """``jobfleet serve`` on free ports: its HTTP port, its MQTT port, its log."""
-    command = [sys.executable, "-m", "simulator.cli", "serve", "--json"]
+    # Time all but stands still, so that both CLIs are told the same.
+    command = [sys.executable, "-m", "simulator.cli", "serve", "--json", "--time-scale", "1e-6"]
     command += ["--mqtt-port", "0", "--http-port", "0", *options]
     with (
         open(os.devnull) as nothing,
