@@ -9,6 +9,7 @@ from typing import Any, overload
 from simulator.endpoints.mqtt import KEEP_ALIVE, MqttEndpoint
 from simulator.host import Host
 from simulator.jobs import JobsService
+from simulator.jobs.messages import CreateJobRequest
 from simulator.jobs.wire import Wire
 from simulator.mqtt import (
     V311,
@@ -125,6 +126,16 @@ class RawService:
         self.host = host
         self.port = port
         self._clients: list[RawClient] = []
+
+    def create_job(self, job_id: str = "J", document: str = '{"a":1}') -> None:
+        """A job for thing ``T``."""
+        jobs = self.host.service
+        jobs.create_job(job_id, CreateJobRequest([jobs.registry.thing_arn("T")], document), 0.0)
+        self.host.publish()
+
+    def is_now(self, timestamp: object) -> bool:
+        """Whether it is whole seconds, and about when the service began."""
+        return isinstance(timestamp, int) and EPOCH <= timestamp <= EPOCH + 60
 
     def hand_clock(self) -> HandClock:
         """From now on the endpoint, and connections made from now on, have the time from us."""

@@ -103,6 +103,15 @@ class AbortCriteria(Struct, rename="camel", frozen=True):
     threshold_percentage: Annotated[float, Meta(gt=0, le=100)]
     min_number_of_executed_things: Count
 
+    def __post_init__(self) -> None:
+        """Check what types cannot say."""
+        hundredths = self.threshold_percentage * 100
+        if abs(hundredths - round(hundredths)) > 1e-9:
+            raise ValueError(
+                f"thresholdPercentage {self.threshold_percentage} has more than two digits after "
+                "the point"
+            )
+
 
 class AbortConfig(Struct, rename="camel", frozen=True):
     """When a job cancels itself; the criteria are looked at in order."""

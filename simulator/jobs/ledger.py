@@ -317,7 +317,7 @@ class Ledger(Board):
         if self.events.executions:
             arn = self.registry.thing_arn(thing_name)
             self.effects.append(execution_event(execution, execution.status.lower(), arn))
-        if job.abort is not None and job.status == "IN_PROGRESS":
+        if job.abort is not None and job.status in ("IN_PROGRESS", "SCHEDULED"):
             self._abort(job, now)
         if (
             job.retry is not None

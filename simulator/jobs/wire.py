@@ -75,8 +75,11 @@ _ANSWERS: Final = msgspec.json.Decoder(_Answer)
 
 
 def is_jobs_topic(topic: str) -> bool:
-    """Whether a topic lies in a thing's jobs namespace."""
-    return topic.startswith(PREFIX) and "/jobs/" in topic
+    """Whether a topic lies in a thing's jobs namespace.
+
+    Only what follows the thing's name counts: a named shadow may be called ``jobs`` too.
+    """
+    return topic.startswith(PREFIX) and topic.startswith("/jobs/", topic.find("/", len(PREFIX)))
 
 
 def parse_topic(topic: str) -> tuple[str, str | None, type[DataRequest]]:

@@ -2,12 +2,13 @@
 
 A door takes a request of ``simulator.jobs.messages`` and gives back a reply or raises a Rejection;
 over HTTP the client is boto3, and what it raises is held against the rejection's REST-JSON twin.
+A body that asks its world only what a client may ask runs at AWS too (``account.py``).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Literal
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import boto3
 import msgspec
@@ -32,13 +33,14 @@ from simulator.jobs.messages import (
     JobExecutionData,
     JobExecutionState,
     JobExecutionSummary,
+    Notify,
     NotifyNext,
     PendingReply,
     StartNextPendingJobExecutionRequest,
     UpdateJobExecutionRequest,
     UpdateReply,
 )
-from simulator.jobs.model import JobExecution
+from simulator.jobs.model import JobExecution, Status
 from simulator.jobs.wire import Wire
 from simulator.serve import bind
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
@@ -48,6 +50,7 @@ from tests.conformance.owners import Owner, http_owner, memory_owner
 
 EPOCH = 1_767_225_600
 THING = "T"
+T = TypeVar("T")
 
 
 class ManualHost(Host):
@@ -88,6 +91,9 @@ Call = Callable[[str | None, DataRequest], Awaitable[DataReply]]
 class World:
     """A service with thing ``T``, and one door to it."""
 
+    patience = 1.0
+    """Seconds that a notice may take."""
+
     def __init__(self, door: str, host: ManualHost, call: Call, listener: Listener) -> None:
         self.door = door
         self.host = host
@@ -115,6 +121,37 @@ class World:
         )
         self.service.create_job(job_id, request, self.host.elapsed)
         self.host.publish()
+
+    def make_thing(self, name: str) -> None:
+        self.service.registry.create_thing(name)
+
+    def make_group(self, name: str, *members: str) -> None:
+        self.service.registry.create_thing_group(name)
+        for member in members:
+            self.make_thing(member)
+            self.service.registry.add_thing_to_thing_group(member, name)
+
+    def report(self, thing: str, status: Status, job_id: str = "J") -> None:
+        """What a device reports, whatever door the case is about."""
+        request = UpdateJobExecutionRequest(status)
+        self.service.update_job_execution(thing, job_id, request, self.host.elapsed)
+        self.host.publish()
+
+    async def listen(self) -> list[Notify]:
+        """Every notify from here on, whoever is subscribed."""
+        heard: list[Notify] = []
+        self.host.listeners.append(
+            lambda effect, _now: heard.append(effect) if isinstance(effect, Notify) else None
+        )
+        return heard
+
+    async def hears(self, heard: list[Notify], count: int) -> None:
+        """Let so many come; a last request makes sure that no more do."""
+        await self._come(lambda: len(heard) >= count)
+
+    async def eventually(self, ask: Callable[[], Awaitable[object]], expected: object) -> None:
+        """What is asked is so: here at once, at AWS in a while."""
+        assert await ask() == expected
 
     def stored(self, job_id: str, thing: str = THING) -> JobExecution:
         return self.service.execution(thing, job_id)
@@ -144,12 +181,19 @@ class World:
 
     async def next_notices(self, count: int) -> list[NotifyNext]:
         """The first ``count`` notify-next; a last request has made sure that they are there."""
-        for _ in range(200):
-            if len(self.listener.notices) >= count:
+        await self._come(lambda: len(self.listener.notices) >= count)
+        return self.listener.notices
+
+    async def _come(self, come: Callable[[], bool]) -> None:
+        for _ in range(int(self.patience / 0.005)):
+            if come():
                 break
             await asyncio.sleep(0.005)
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Let come what is on its way: an answer is behind all that was told before it."""
         await self.pending()
-        return self.listener.notices
 
     @contextmanager
     def refused(self, kind: type[Rejection], state: str | None = None) -> Iterator[None]:
@@ -189,7 +233,8 @@ async def opened(
     await endpoint.start(listening)
     try:
         if door == "http":
-            world = World(door, host, _boto3_call(port), listener)
+            jobs = client("iot-jobs-data", port)
+            world = World(door, host, boto3_call(jobs, THING, EPOCH), listener)
             world.owner = http_owner(client("iot", port), EPOCH)
             yield world
         elif door == "mqtt":
@@ -229,12 +274,19 @@ def client(service: str, port: int) -> Any:
     )
 
 
-def _boto3_call(port: int) -> Call:
-    jobs = client("iot-jobs-data", port)
+def boto3_call(jobs: Any, thing: str, epoch: float) -> Call:
+    """The data plane of a thing over a boto3 client; times are seconds since ``epoch``."""
+
+    def read(members: dict[str, Any], kind: type[T]) -> T:
+        for name in ("queuedAt", "startedAt", "lastUpdatedAt"):
+            if name in members:
+                assert isinstance(members[name], int)
+                members[name] -= epoch
+        return msgspec.convert(members, kind)
 
     async def call(job_id: str | None, request: DataRequest) -> DataReply:
         members = {k: v for k, v in msgspec.to_builtins(request).items() if k != "clientToken"}
-        named = {"thingName": THING} if job_id is None else {"thingName": THING, "jobId": job_id}
+        named = {"thingName": thing} if job_id is None else {"thingName": thing, "jobId": job_id}
         kind = type(request).__name__.removesuffix("Request")
         method = {
             "GetPendingJobExecutions": jobs.get_pending_job_executions,
@@ -245,8 +297,8 @@ def _boto3_call(port: int) -> Call:
         answer = await asyncio.to_thread(method, **named, **members)
         if kind == "GetPendingJobExecutions":
             return PendingReply(
-                [_summary(s) for s in answer["inProgressJobs"]],
-                [_summary(s) for s in answer["queuedJobs"]],
+                [read(s, JobExecutionSummary) for s in answer["inProgressJobs"]],
+                [read(s, JobExecutionSummary) for s in answer["queuedJobs"]],
             )
         if kind == "UpdateJobExecution":
             state = answer.get("executionState")
@@ -255,26 +307,9 @@ def _boto3_call(port: int) -> Call:
                 answer.get("jobDocument"),
             )
         execution = answer.get("execution")
-        return ExecutionReply(None if execution is None else _execution(execution))
+        return ExecutionReply(None if execution is None else read(execution, JobExecutionData))
 
     return call
-
-
-def _elapsed(members: dict[str, Any]) -> dict[str, Any]:
-    times = ("queuedAt", "startedAt", "lastUpdatedAt")
-    for name in times:
-        if name in members:
-            assert isinstance(members[name], int)
-            members[name] -= EPOCH
-    return members
-
-
-def _summary(members: dict[str, Any]) -> JobExecutionSummary:
-    return msgspec.convert(_elapsed(members), JobExecutionSummary)
-
-
-def _execution(members: dict[str, Any]) -> JobExecutionData:
-    return msgspec.convert(_elapsed(members), JobExecutionData)
 
 
 Body = Callable[[World], Awaitable[None]]
@@ -282,25 +317,42 @@ ALL = ("memory", "mqtt", "aiomqtt", "http")
 LINKS = ("memory", "mqtt", "aiomqtt")
 """Doors through which a thing hears notices."""
 
-
 OWNERS = ("memory", "http")
 """Doors to the control plane."""
 
+FARTHER: dict[str, Callable[[], AbstractAsyncContextManager[Any]]] = {}
+"""Doors to a service elsewhere: ``conftest.py`` puts them here, with ``--aws``."""
+
+
+class Case(NamedTuple):
+    """A body, and over which doors it is a test; ``conftest.py`` makes one of each."""
+
+    body: Callable[[Any], Awaitable[None]]
+    doors: tuple[str, ...]
+    dialect: Dialect = AWS
+    quotas: Literal["aws"] | None = None
+    alone: str | None = None
+    """Why it needs a service of its own, where it does."""
+
 
 def over(
-    *doors: str, dialect: Dialect = AWS, quotas: Literal["aws"] | None = None
+    *doors: str,
+    dialect: Dialect = AWS,
+    quotas: Literal["aws"] | None = None,
+    alone: str | None = None,
 ) -> Callable[[Body], Callable[[str], None]]:
     """Make a case body a test over each of these doors."""
 
     def decorate(body: Body) -> Callable[[str], None]:
-        @pytest.mark.parametrize("door", doors or ALL)
         def test(door: str) -> None:
             async def run() -> None:
-                async with opened(door, dialect, quotas) as world:
+                farther = FARTHER.get(door)
+                async with farther() if farther else opened(door, dialect, quotas) as world:
                     await body(world)
 
             asyncio.run(run())
 
+        test.case = Case(body, doors or ALL, dialect, quotas, alone)  # type: ignore[attr-defined]
         return test
 
     return decorate

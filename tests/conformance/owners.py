@@ -95,6 +95,11 @@ class _Direct:
         self.service.cancel_job_execution(thing, job, request, force, self.now)
         return {}
 
+    def delete_job_execution(self, m: dict[str, Any]) -> Any:
+        number, force = m["executionNumber"], m.get("force", False)
+        self.service.delete_job_execution(m["thingName"], m["jobId"], number, force, self.now)
+        return {}
+
     def add_thing_to_thing_group(self, m: dict[str, Any]) -> Any:
         service = self.service
         service.add_thing_to_thing_group(m["thingName"], m["thingGroupName"], self.now)

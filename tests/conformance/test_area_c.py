@@ -1,15 +1,14 @@
 """Area C: the two timers, each case named by its id in conformance-cases.json."""
 
-import pytest
-
-from simulator.errors import InvalidRequest
+from simulator.errors import InvalidRequest, ResourceNotFound
 from simulator.jobs.messages import (
     Effect,
     JobExecutionEvent,
     Notify,
     UpdateJobExecutionRequest,
 )
-from tests.conformance.doors import EPOCH, World, client, over
+from tests.conformance.doors import OWNERS, World, over
+from tests.conformance.test_area_d import create, job
 
 MINUTE = 60.0
 ENABLED = {"JOB": {"Enabled": True}, "JOB_EXECUTION": {"Enabled": True}}
@@ -119,30 +118,10 @@ async def test_C09(w: World) -> None:
     await w.update("IN_PROGRESS", step_timeout_in_minutes=10080)
 
 
-@over("http")
+@over(*OWNERS)
 async def test_C10(w: World) -> None:
-    import asyncio
-
-    from botocore.exceptions import ClientError
-
-    from simulator.endpoints.http import HttpEndpoint
-    from simulator.jobs.wire import Wire
-    from simulator.serve import bind
-
-    endpoint = HttpEndpoint(w.host, Wire(EPOCH))
-    listening = bind("127.0.0.1", 0, "--port")
-    await endpoint.start(listening)
-    iot = client("iot", listening.getsockname()[1])
     for minutes in (0, 10081):
-        with pytest.raises(ClientError) as caught:
-            await asyncio.to_thread(
-                iot.create_job,
-                jobId="J",
-                targets=[w.service.registry.thing_arn("T")],
-                document="{}",
-                timeoutConfig={"inProgressTimeoutInMinutes": minutes},
-            )
-        assert caught.value.response["Error"]["Code"] == "InvalidRequestException"
-        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    assert not w.service.jobs
-    await endpoint.stop()
+        with w.refused(InvalidRequest):
+            await create(w, timeoutConfig={"inProgressTimeoutInMinutes": minutes})
+    with w.refused(ResourceNotFound):
+        await job(w)

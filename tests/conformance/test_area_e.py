@@ -120,6 +120,7 @@ async def test_E05(h: Heard) -> None:
     assert begun[0] == "$aws/events/job/J/deletion_in_progress"
     assert begun[1]["status"] == "DELETION_IN_PROGRESS"
     assert execution[0] == "$aws/events/jobExecution/J/deleted"
+    assert (execution[1]["operation"], execution[1]["status"]) == ("deleted", "QUEUED")
     assert (done[0], done[1]["status"]) == ("$aws/events/job/J/deleted", "DELETED")
     assert len({event["eventId"] for _, event in (begun, execution, done)}) == 3
 

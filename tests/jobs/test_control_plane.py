@@ -230,6 +230,7 @@ def test_deleting_attempts_mends_the_chain_between_them() -> None:
     service.queue(job, "t0", 3)
     service.delete_job_execution("t0", "J", 5, False, 3)
     assert service.execution("t0", "J").execution_number == 4
+    assert service.queue(job, "t0", 4).execution_number == 5  # used again
 
 
 def test_list_executions_pages_in_order_of_creation() -> None:

@@ -190,6 +190,14 @@ def test_abort_criteria_are_looked_at_in_order_and_all_counts_every_failure() ->
     )
 
 
+def test_a_threshold_has_two_digits_after_the_point() -> None:
+    for hundredths in range(1, 10_001):
+        abort(("FAILED", hundredths / 100, 1))
+    for percent in (0.001, 10.999, 33.333):
+        with pytest.raises(ValueError, match="more than two digits"):
+            abort(("FAILED", percent, 1))
+
+
 def test_deleting_an_execution_changes_the_abort_arithmetic() -> None:
     service = service_with(6)
     create(service, abort_config=abort(("FAILED", 60, 2)))

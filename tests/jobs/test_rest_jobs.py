@@ -103,6 +103,11 @@ def test_describe_tells_what_was_asked_for(call: Client) -> None:
         {"abortConfig": {"criteriaList": [{**ABORT["criteriaList"][0], "thresholdPercentage": 0}]}},
         {
             "abortConfig": {
+                "criteriaList": [{**ABORT["criteriaList"][0], "thresholdPercentage": 10.999}]
+            }
+        },
+        {
+            "abortConfig": {
                 "criteriaList": [{**ABORT["criteriaList"][0], "thresholdPercentage": 101}]
             }
         },

@@ -5,6 +5,8 @@ import pytest
 from simulator.errors import InvalidRequest
 from simulator.jobs import JobsService
 from simulator.jobs.configuration import (
+    AbortConfig,
+    AbortCriteria,
     JobExecutionsRetryConfig,
     JobExecutionsRolloutConfig,
     MaintenanceWindow,
@@ -188,6 +190,7 @@ def service_with(things: int) -> JobsService:
 def windowed(
     service: JobsService, job_id: str = "J", per_minute: int | None = None, **more: object
 ) -> None:
+    abort = more.pop("abort_config", None)
     members = {"end_time": None, "end_behavior": None, **more}
     config = SchedulingConfig("2026-01-01T02:00", maintenance_windows=(window(),), **members)  # type: ignore[arg-type]
     retry = JobExecutionsRetryConfig((RetryCriteria("FAILED", 1),))
@@ -198,6 +201,7 @@ def windowed(
         job_executions_rollout_config=JobExecutionsRolloutConfig(per_minute),
         job_executions_retry_config=retry,
         scheduling_config=config,
+        abort_config=abort,  # type: ignore[arg-type]
     )
     service.create_job(job_id, request, 0.0)
 
@@ -270,6 +274,21 @@ def test_a_hidden_execution_may_be_started_cancelled_removed_or_deleted() -> Non
         "REJECTED",
         "REMOVED",
     ]
+
+
+def test_a_job_aborts_between_windows_too() -> None:
+    service = service_with(3)
+    criteria = AbortConfig((AbortCriteria("FAILED", "CANCEL", 50, 1),))
+    windowed(service, abort_config=criteria)
+    run_to(service, 2 * HOUR)
+    report(service, "t0", "IN_PROGRESS", 2 * HOUR)
+    run_to(service, 5 * HOUR)
+    assert service.job("J").status == "SCHEDULED"
+    report(service, "t0", "FAILED", 5 * HOUR)
+    assert service.job("J").status == "CANCELED"
+    run_to(service, 40 * HOUR)
+    assert service.job("J").counts["CANCELED"] == 2  # what was queued for the next window
+    assert service.job("J").counts["QUEUED"] == 0
 
 
 def test_what_is_hidden_behind_another_job_leaves_the_head_alone() -> None:

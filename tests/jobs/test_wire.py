@@ -24,7 +24,14 @@ from simulator.jobs.messages import (
     UpdateReply,
 )
 from simulator.jobs.model import STATUSES
-from simulator.jobs.wire import Wire, decode_request, encode_request, parse_topic, request_topic
+from simulator.jobs.wire import (
+    Wire,
+    decode_request,
+    encode_request,
+    is_jobs_topic,
+    parse_topic,
+    request_topic,
+)
 
 WIRE = Wire(1_767_225_600)
 seconds = st.integers(0, 10**7)
@@ -111,6 +118,16 @@ def test_a_request_reads_back(request_: DataRequest) -> None:
     )
     topic = request_topic("T", job, type(request_))
     assert parse_topic(topic) == ("T", job, type(request_))
+
+
+def test_only_what_follows_the_thing_is_the_jobs_namespace() -> None:
+    for topic in ("jobs/get", "jobs/J/update", "jobs/", "jobs/a/b/c"):
+        assert is_jobs_topic(f"$aws/things/T/{topic}")
+        assert is_jobs_topic(f"$aws/things/jobs/{topic}")
+    for topic in ("jobs", "shadow/name/jobs/get", "streams/jobs/get/json", "jobsx/get", "x/jobs/y"):
+        assert not is_jobs_topic(f"$aws/things/T/{topic}")
+    for topic in ("$aws/things/", "$aws/things/jobs/get", "things/T/jobs/get"):
+        assert not is_jobs_topic(topic)
 
 
 def test_thing_level_operations_win_over_a_job_called_like_one() -> None:

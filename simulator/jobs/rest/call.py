@@ -14,6 +14,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 L = TypeVar("L", bound=str)
 Members = dict[str, Any]
 
+DIGITS = 19
+"""The most that a number of 64 bits has."""
+
 TIMES = ("createdAt", "lastUpdatedAt", "completedAt", "queuedAt", "startedAt")
 
 
@@ -131,9 +134,11 @@ class Call:
 def whole_number(name: str, text: str) -> int:
     """A whole number of at most 64 bits; raises InvalidRequest."""
     digits = text.removeprefix("-")
-    if not digits.isdigit() or not digits.isascii() or len(digits) > 18:
-        raise InvalidRequest(f"{name} must be a whole number, not {text!r}")
-    return int(text)
+    if digits.isascii() and digits.isdigit() and len(digits) <= DIGITS:
+        number = int(text)
+        if -(2**63) <= number < 2**63:
+            return number
+    raise InvalidRequest(f"{name} must be a whole number of at most 64 bits, not {text!r}")
 
 
 def members_of(reply: msgspec.Struct) -> Members:
