@@ -97,7 +97,7 @@ class LiveRun:
             self._stop_service()
             raise
         self.fleet.begin()
-        self._greenlets = [gevent.spawn(self._drain), gevent.spawn(self._watch)]
+        self._draining, self._watching = gevent.spawn(self._drain), gevent.spawn(self._watch)
 
     def _embed(self) -> tuple[tuple[str, int], tuple[str, int]]:
         """MQTT and HTTP address of a service started here, the fleet registered."""
@@ -229,6 +229,8 @@ class LiveRun:
 
     def _finish(self) -> None:
         clock_s = self.fleet.now()
+        gevent.kill(self._watching)
+        self.owner.close()  # it may have been in the middle of a request
         if not self.ended and self._run_time_s is not None and self.environment.web_ui is None:
             self.ended = OUT_OF_TIME  # a signal would have come by ``interrupt``
         if not self.ended:
@@ -238,7 +240,7 @@ class LiveRun:
             self.fleet.settle(5.0 + 2 * scenario.network.reply_timeout)
         outcome = self._outcome()
         fates = self._fates()
-        gevent.killall(self._greenlets)
+        gevent.kill(self._draining)
         self._fire()
         self.thread.stop()
         self._stop_service()

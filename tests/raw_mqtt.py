@@ -113,9 +113,21 @@ class HandClock:
 
     def __init__(self, now: float) -> None:
         self.now = now
+        self._later: list[tuple[float, Callable[..., object], tuple[Any, ...]]] = []
 
     def time(self) -> float:
         return self.now
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
+        self._later.append((self.now + delay, callback, args))
+
+    def advance(self, seconds: float) -> None:
+        """Move the time, and call what is due by then."""
+        self.now += seconds
+        due = [item for item in self._later if item[0] <= self.now]
+        self._later = [item for item in self._later if item[0] > self.now]
+        for _, callback, args in due:
+            callback(*args)
 
 
 class RawService:

@@ -16,8 +16,8 @@ from simulator.endpoints.mqtt_connection import Connection
 from simulator.endpoints.mqtt_rules import (
     KEEP_ALIVE,
     MAX_PAYLOAD,
+    Account,
     Authorize,
-    Bucket,
     Limits,
     Permission,
 )
@@ -65,7 +65,7 @@ class MqttEndpoint:
         """(operation, outcome) → answers, without those in ``accepted``."""
         self.accepted: dict[type, int] = dict.fromkeys(KINDS, 0)
         self._authorize = authorize
-        self._connects: Bucket | None = None
+        self._account: Account | None = None
         self._anonymous = 0
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -120,13 +120,11 @@ class MqttEndpoint:
             if client_id not in self.broker.sessions:
                 return client_id
 
-    def admits(self, now: float) -> bool:
-        """Whether AWS's rate of CONNECTs allows another one."""
-        if self.limits is None:
-            return True
-        if self._connects is None:
-            self._connects = Bucket(self.limits.connects_per_s, now)
-        return self._connects.take(now)
+    def account(self, now: float) -> Account | None:
+        """The rates that all connections share, or None where AWS's rates are off."""
+        if self._account is None and self.limits is not None:
+            self._account = Account(self.limits, now)
+        return self._account
 
     def kept_alive(self, asked: int) -> int:
         """The keep-alive that holds, in seconds, where a client asked for this one."""

@@ -16,7 +16,7 @@ from simulator.endpoints.mqtt_rules import (
     MAX_FILTERS,
     MAX_PACKET,
     MAX_SUBSCRIPTIONS,
-    Bucket,
+    Flow,
     Permission,
     check_connect,
     check_filter_size,
@@ -81,6 +81,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_endpoint",
+        "_flow",
         "_intake",
         "_leaving",
         "_loop",
@@ -107,6 +108,7 @@ class Connection(asyncio.Protocol):
         self._outbox = Outbox(loop)
         self._session: Session | None = None
         self._will: Will | None = None
+        self._flow: Flow | None = None
         self._intake: Intake | None = None
         self._leaving: Stream | None = None
         """What was closed, while something may still be to be sent."""
@@ -141,6 +143,8 @@ class Connection(asyncio.Protocol):
             return
         outbox = self._outbox
         self.heard = self._loop.time()
+        if self._flow is not None:
+            self._slow_down(self._flow.wait(len(data), self.heard))
         outbox.batch = []
         try:
             for packet in self._reader.feed(data):
@@ -166,6 +170,18 @@ class Connection(asyncio.Protocol):
         finally:
             outbox.batch = None
 
+    def _slow_down(self, seconds: float) -> None:
+        """Read nothing for a while: the client sends faster than AWS lets it."""
+        pause = getattr(self._outbox.stream, "pause_reading", None)  # not every stream can
+        if seconds > 0 and pause is not None:
+            pause()
+            self._loop.call_later(seconds, self._read_on)
+
+    def _read_on(self) -> None:
+        resume = getattr(self._outbox.stream, "resume_reading", None)
+        if resume is not None:
+            resume()
+
     # ----------------------------------------------------------------------- packets
 
     def _received(self, packet: Packet) -> None:
@@ -185,10 +201,11 @@ class Connection(asyncio.Protocol):
 
     def _connect(self, packet: Connect) -> None:
         endpoint, now = self._endpoint, self._loop.time()
-        if not endpoint.admits(now):
-            raise MqttError("too many connections a second", REFUSED_UNAVAILABLE, QUOTA_EXCEEDED)
         check_connect(packet)
         client_id = packet.client_id or endpoint.fresh_client_id()
+        limits, account = endpoint.limits, endpoint.account(now)
+        if account is not None and not account.admits(client_id, now):
+            raise MqttError("too many connections a second", REFUSED_UNAVAILABLE, QUOTA_EXCEEDED)
         will = packet.will
         allowed = self._permission
         if allowed is not None and not (
@@ -199,9 +216,11 @@ class Connection(asyncio.Protocol):
         before = endpoint.clients.get(client_id)
         if before is not None:
             before.close(TAKEN_OVER)  # the newer connection wins (DG:mqtt)
-        limits = endpoint.limits
-        bucket = None if limits is None else Bucket(limits.publishes_per_s, now)
-        self._outbox.greet(packet, allowed, bucket)
+        if limits is None or account is None:
+            self._outbox.greet(packet, allowed, None)
+        else:
+            self._outbox.greet(packet, allowed, account.outgoing(now), limits.stored_per_s)
+            self._flow = Flow(limits.bytes_per_s, now)
         said = packet.properties or Properties()
         expiry: float = said.session_expiry or 0
         if packet.level < V5 and not packet.clean_session:
@@ -262,6 +281,9 @@ class Connection(asyncio.Protocol):
         if self._permission is not None and not self._permission.may("subscribe", name):
             log.warning("client %s: not authorized to subscribe to %s", self.client_id, name)
             return NOT_AUTHORIZED
+        account = self._endpoint.account(self._loop.time())
+        if account is not None and not account.subscriptions.take(self._loop.time()):
+            return QUOTA_EXCEEDED
         if broker.subscribed(session, name):
             return 0
         if broker.count(session) >= MAX_SUBSCRIPTIONS or not broker.has_place(name):

@@ -16,7 +16,6 @@ from simulator.endpoints.mqtt_outbox import Outbox
 from simulator.endpoints.mqtt_rules import (
     MAX_ALIASES,
     MAX_PAYLOAD,
-    Bucket,
     Permission,
     check_properties,
     check_size,
@@ -87,8 +86,8 @@ class Intake:
         self._outbox = outbox
         self._permission = permission
         self._session = session
-        limits = endpoint.limits
-        self._bucket = None if limits is None else Bucket(limits.publishes_per_s, loop.time())
+        account = endpoint.account(loop.time())
+        self._bucket = None if account is None else account.incoming(loop.time())
         self._aliases: dict[int, str] | None = None
         self._routes: dict[str, Route] = {}
 

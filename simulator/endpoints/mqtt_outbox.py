@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from simulator.endpoints.mqtt_rules import MAX_ALIASES, Bucket, Permission
+from simulator.endpoints.mqtt_rules import MAX_ALIASES, Bucket, Permission, Shared
 from simulator.mqtt import (
     V5,
     Connect,
@@ -48,8 +48,11 @@ class Outbox:
         "_bucket",
         "_largest",
         "_loop",
+        "_pause",
         "_permission",
+        "_stored",
         "_v5",
+        "_waits",
         "batch",
         "stream",
     )
@@ -59,15 +62,28 @@ class Outbox:
         self._v5 = False
         self._largest = 0
         self._permission: Permission | None = None
-        self._bucket: Bucket | None = None
+        self._bucket: Shared | None = None
+        self._stored: Bucket | None = None
+        self._pause = 0.0
+        self._waits = False
+        """Whether ``pump`` goes on by itself after a pause."""
         self._aliases: _Aliases | None = None
         self.stream: Stream | None = None
         self.batch: list[bytes] | None = None
         """What was written while a piece of input is worked on: sent at once, at its end."""
 
-    def greet(self, packet: Connect, permission: Permission | None, bucket: Bucket | None) -> None:
-        """Learn from a CONNECT what the client takes."""
+    def greet(
+        self,
+        packet: Connect,
+        permission: Permission | None,
+        bucket: Shared | None,
+        stored_per_s: float = 0.0,
+    ) -> None:
+        """Learn from a CONNECT what the client takes; 0 is no rate of stored messages."""
         self._permission, self._bucket = permission, bucket
+        if stored_per_s:
+            self._stored = Bucket(stored_per_s, self._loop.time())
+            self._pause = 1 / stored_per_s
         self._v5 = packet.level >= V5
         said = packet.properties
         if said is not None:
@@ -140,10 +156,24 @@ class Outbox:
             self._send_kept(session, outgoing)
 
     def pump(self, session: Session) -> None:
-        """Send what waits, as far as there is room."""
-        while (outgoing := session.next_waiting(self._loop.time())) is not None:
+        """Send what waits, as far as there is room; with AWS's rates, not all of it at once."""
+        now = self._loop.time()
+        while session.queue:
+            if self._stored is not None and not self._stored.take(now):
+                if not self._waits:
+                    self._waits = True
+                    self._loop.call_later(self._pause, self._go_on, session)
+                return
+            outgoing = session.next_waiting(now)
+            if outgoing is None:
+                return
             if self._may_receive(outgoing.message):
                 self._send_kept(session, outgoing)
+
+    def _go_on(self, session: Session) -> None:
+        self._waits = False
+        if self.stream is not None:
+            self.pump(session)
 
     def resend(self, session: Session) -> None:
         """Send again what the connection before left unacknowledged [MQTT-4.4.0-1]."""

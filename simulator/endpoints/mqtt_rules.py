@@ -45,6 +45,9 @@ MAX_FILTERS: Final = 8
 MAX_SUBSCRIPTIONS: Final = 50
 """Subscriptions of one connection (GR:core)."""
 
+MAX_REMEMBERED: Final = 100_000
+"""Client ids whose last CONNECT is remembered, to hold them to their rate."""
+
 MAX_ALIASES: Final = 8
 RECEIVE_MAXIMUM: Final = 100
 MAX_CONTENT_TYPE: Final = 256
@@ -84,13 +87,28 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """AWS's rates (GR:core); what exceeds them is discarded, or refused where it is a CONNECT."""
+    """AWS's rates (GR:core, DG:mqtt); what exceeds them is discarded, refused or delayed."""
 
     publishes_per_s: float = 100.0
-    """Per connection, in each direction."""
+    """Per connection, in each direction; the rest is discarded."""
+
+    messages_per_s: float = 20_000.0
+    """Of all connections together, in each direction; the rest is discarded."""
+
+    bytes_per_s: float = 512 * 1024
+    """What one connection may send; the rest waits."""
 
     connects_per_s: float = 3000.0
-    """Of the whole endpoint."""
+    """Of the whole endpoint; the rest is refused."""
+
+    connects_per_s_and_client: float = 1.0
+    """Per client id; the rest is refused."""
+
+    subscriptions_per_s: float = 3000.0
+    """Filters of all connections together; the rest is refused."""
+
+    stored_per_s: float = 10.0
+    """Messages that waited in a session, sent to its client; the rest waits on."""
 
 
 class Bucket:
@@ -110,6 +128,65 @@ class Bucket:
             return False
         self._left -= 1
         return True
+
+
+class Shared:
+    """A connection's own bucket, and the one that it shares with all others."""
+
+    __slots__ = ("_all", "_own")
+
+    def __init__(self, own: Bucket, shared: Bucket) -> None:
+        self._own = own
+        self._all = shared
+
+    def take(self, now: float) -> bool:
+        """Use one up of each, if there is one."""
+        return self._own.take(now) and self._all.take(now)
+
+
+class Flow:
+    """A rate of bytes with a second's allowance: it does not refuse, it says how long to wait."""
+
+    __slots__ = ("_free", "_rate")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate = rate
+        self._free = now
+
+    def wait(self, size: int, now: float) -> float:
+        """Count ``size`` bytes; return the seconds to wait until more may come, 0 for none."""
+        self._free = max(self._free, now) + size / self._rate
+        return max(0.0, self._free - now - 1.0)
+
+
+class Account:
+    """The rates that all connections share, as at AWS those of an account do."""
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self.subscriptions = Bucket(limits.subscriptions_per_s, now)
+        self._connects = Bucket(limits.connects_per_s, now)
+        self._inbound = Bucket(limits.messages_per_s, now)
+        self._outbound = Bucket(limits.messages_per_s, now)
+        self._clients: dict[str, Bucket] = {}
+
+    def admits(self, client_id: str, now: float) -> bool:
+        """Whether a client may connect now."""
+        clients = self._clients
+        bucket = clients.get(client_id)
+        if bucket is None:
+            if len(clients) >= MAX_REMEMBERED:
+                clients.clear()
+            bucket = clients[client_id] = Bucket(self._limits.connects_per_s_and_client, now)
+        return bucket.take(now) and self._connects.take(now)
+
+    def incoming(self, now: float) -> Shared:
+        """What counts the messages from one connection."""
+        return Shared(Bucket(self._limits.publishes_per_s, now), self._inbound)
+
+    def outgoing(self, now: float) -> Shared:
+        """What counts the messages to one connection."""
+        return Shared(Bucket(self._limits.publishes_per_s, now), self._outbound)
 
 
 # ------------------------------------------------------------------------------- topics

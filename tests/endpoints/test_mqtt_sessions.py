@@ -5,10 +5,13 @@ import asyncio
 import pytest
 
 from simulator.endpoints.mqtt import Limits
+from simulator.endpoints.mqtt_rules import Flow
 from simulator.mqtt import (
     Connack,
     Connect,
     Disconnect,
+    Pingreq,
+    Pingresp,
     Properties,
     Puback,
     Publish,
@@ -355,3 +358,75 @@ def test_aws_rate_of_connects() -> None:
                 assert answer.return_code == code
 
     asyncio.run(run())
+
+
+@served(limits=Limits())
+async def test_aws_rate_of_connects_of_one_client(s: RawService) -> None:
+    clock = s.hand_clock()
+    await s.connect("c")
+    again = await s.open(5)
+    again.send(Connect("c", level=5))
+    answer = await again.receive()
+    assert isinstance(answer, Connack)
+    assert answer.return_code == 0x97
+    clock.now += 1
+    await s.connect("c")
+
+
+@served(limits=Limits(messages_per_s=4))
+async def test_aws_rate_of_the_messages_of_all_connections(s: RawService) -> None:
+    clock = s.hand_clock()
+    one, other = await s.connect("1", level=5), await s.connect("2", level=5)
+    for client in (one, other):
+        for n in range(3):
+            client.send(Publish("a", b"x", 1, n + 1))
+        answers = [await client.receive() for _ in range(3)]
+        reasons = [a.reason for a in answers if isinstance(a, Puback)]
+        assert reasons == ([0, 0, 0] if client is one else [0, 0x97, 0x97])
+    clock.now += 1
+
+
+@served(limits=Limits(subscriptions_per_s=2))
+async def test_aws_rate_of_subscriptions(s: RawService) -> None:
+    s.hand_clock()
+    client = await s.connect("c", level=5)
+    client.send(Subscribe(1, (("a", 1), ("b", 1), ("c", 1))))
+    answer = await client.receive()
+    assert isinstance(answer, Suback)
+    assert answer.return_codes == (1, 1, 0x97)
+
+
+@served(limits=Limits(stored_per_s=5))
+async def test_stored_messages_come_at_aws_rate(s: RawService) -> None:
+    """Five at once, a second's worth; the others as time passes."""
+    clock = s.hand_clock()
+    sleeper = await s.connect("c", clean=False)
+    await sleeper.subscribe("a")
+    await s.cut(sleeper)
+    for n in range(8):
+        s.endpoint.publish("a", b"%d" % n)
+    clock.advance(1)
+    back = await s.connect("c", clean=False)
+    assert [(await back.published()).payload for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+    assert await back.silent()
+    clock.advance(1)
+    assert [(await back.published()).payload for _ in range(3)] == [b"5", b"6", b"7"]
+
+
+@served(limits=Limits(bytes_per_s=20_000, publishes_per_s=1e6, messages_per_s=1e6))
+async def test_what_comes_too_fast_waits(s: RawService) -> None:
+    """30 000 bytes at 20 000 a second with a second's allowance: the last ones come, but later."""
+    client = await s.connect("c")
+    for n in range(30):
+        client.send(Publish("a", b"x" * 990, 1, n + 1))
+    assert [await client.receive() for _ in range(30)] == [Puback(n + 1) for n in range(30)]
+    client.send(Pingreq())
+    assert await client.receive() == Pingresp()
+
+
+def test_a_flow_says_how_long_to_wait() -> None:
+    flow = Flow(1000.0, now=10.0)
+    assert flow.wait(1000, 10.0) == 0
+    assert flow.wait(500, 10.0) == pytest.approx(0.5)
+    assert flow.wait(100, 10.5) == pytest.approx(0.1)
+    assert flow.wait(1000, 60.0) == 0
