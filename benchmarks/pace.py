@@ -6,6 +6,7 @@ asked less often for it. Half of the clients speak HTTP, half MQTT.
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import cast
 
@@ -25,7 +26,7 @@ from simulator.mqtt import (
 EVERY_S = 0.01
 
 
-class Client(asyncio.Protocol):
+class Client(asyncio.Protocol, ABC):
     """One client in a closed loop with a pace."""
 
     def __init__(self, job: str, thing: str) -> None:
@@ -65,9 +66,9 @@ class Client(asyncio.Protocol):
         else:
             self._loop.call_later(self._due - now, self._ask)
 
+    @abstractmethod
     def request(self) -> bytes:
         """The bytes of one update."""
-        raise NotImplementedError
 
 
 class HttpClient(Client):

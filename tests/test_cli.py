@@ -17,6 +17,7 @@ from simulator.open_files import make_all_room, make_room
 from simulator.today import utc_now
 from tests.processes import (
     ARN,
+    JOBFLEET,
     ROOT,
     SLOW,
     aws,
@@ -185,3 +186,13 @@ def test_serve_throttles_as_aws_where_told() -> None:
                 statuses.add(answer.status)
             connection.close()
             assert max(statuses) == worst
+
+
+def test_a_full_disk_under_stdout_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*JOBFLEET, "check", "scenarios/smoke.yaml"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, cwd=ROOT, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "Error: [Errno 28] No space left on device\n"

@@ -149,6 +149,7 @@ class Connection(asyncio.Protocol):
         try:
             for packet in self._reader.feed(data):
                 kind = type(packet)
+                # The reader lets nothing but CONNECT come first, so session and intake are there.
                 if kind is Publish:
                     self._intake.take(packet)  # type: ignore[union-attr,arg-type]
                 elif kind is Puback:
