@@ -10,7 +10,8 @@ The house in reading order (a module imports only from what stands above it here
     clock.py         the virtual event loop
     garbage.py       the garbage collector's manners
     today.py         the calendar
-    behaviour.py     cohorts and chance: work plans, outcomes, network faults
+    behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
+                     cohorts, plans, incidents
     results.py       one flat record per exchange
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'

@@ -131,7 +131,7 @@ class LiveRun:
     def _fire(self) -> None:
         fire = self.environment.events.request.fire
         names, outcomes = results.OPERATIONS, results.OUTCOMES
-        for _, operation, outcome, _, _, _, sent, done in self.fleet.recorder.drain():
+        for _, operation, outcome, _, _, _, _, _, _, sent, done in self.fleet.recorder.drain():
             self.met = self.met or not outcome
             fire(
                 request_type="MQTT",

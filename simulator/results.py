@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import Rejection
+from simulator.jobs.model import STATUSES
 
 OPERATIONS: Final = (
     "Connect",
@@ -37,6 +38,46 @@ CAUSES: Final = ("", "lost_reply", "second_writer", "service", "stale_start", "u
 LOST_REPLY, SECOND_WRITER, SERVICE, STALE_START, UNKNOWN = range(1, 6)
 """Why a VersionMismatch came about; 0 on every other record."""
 
+FAULTS: Final = (
+    "",
+    "lost_request",
+    "lost_reply",
+    "duplicated",
+    "reordered",
+    "disconnect",
+    "partition",
+    "storm",
+    "absent",
+    "throttled",
+)
+(
+    _,
+    LOST_REQUEST_FAULT,
+    LOST_REPLY_FAULT,
+    DUPLICATED,
+    REORDERED,
+    DISCONNECT,
+    PARTITION,
+    STORM,
+    ABSENT,
+    THROTTLED,
+) = range(len(FAULTS))
+"""What was injected into an exchange by the thing's own side; 0 on every other record."""
+
+
+def edge_of(found: str, wanted: str) -> int:
+    """An edge of a conflict as one small number: from the status found to the one wanted."""
+    return 1 + STATUSES.index(found) * len(STATUSES) + STATUSES.index(wanted)
+
+
+def edge_name(edge: int) -> str:
+    """``"IN_PROGRESS → SUCCEEDED"``, and nothing for 0."""
+    if not edge:
+        return ""
+    found, wanted = divmod(edge - 1, len(STATUSES))
+    return f"{STATUSES[found]} → {STATUSES[wanted]}"
+
+
 CHUNK: Final = 65_536
 
 
@@ -49,6 +90,12 @@ class Record(NamedTuple):
     cause: int
     attempt: int
     """The execution number it was about, 0 where it was about none."""
+    edge: int
+    """Of a VersionMismatch: ``edge_of`` the status found and the status wanted; else 0."""
+    fault: int
+    """What the thing's network did to it, an index into ``FAULTS``."""
+    job: int
+    """Which of the scenario's jobs it was about; 0 also where it was about none."""
     due: float
     sent: float
     done: float
@@ -61,6 +108,9 @@ DTYPE: Final = np.dtype(
         ("outcome", "i1"),
         ("cause", "i1"),
         ("attempt", "<i2"),
+        ("edge", "i1"),
+        ("fault", "i1"),
+        ("job", "<i2"),
         ("due", "<f8"),
         ("sent", "<f8"),
         ("done", "<f8"),
@@ -69,20 +119,23 @@ DTYPE: Final = np.dtype(
 
 Records = NDArray[Any]
 
+Row = tuple[int, int, int, int, int, int, int, int, float, float, float]
+"""A ``Record`` as a plain tuple, which costs half."""
+
 
 class Recorder:
-    """Takes records one at a time; keeps them as packed columns (33 bytes each).
+    """Takes records one at a time; keeps them as packed columns (37 bytes each).
 
     ``add`` and ``drain`` may be called from two threads: slicing and deleting a list are atomic.
     """
 
     def __init__(self) -> None:
-        self.fresh: list[tuple[int, int, int, int, int, float, float, float]] = []
+        self.fresh: list[Row] = []
         self._chunks: list[Records] = []
         self.add = self.fresh.append
         """Take one record (a tuple in the order of ``Record``)."""
 
-    def drain(self) -> list[tuple[int, int, int, int, int, float, float, float]]:
+    def drain(self) -> list[Row]:
         """Pack what is fresh, and return it."""
         count = len(self.fresh)
         part = self.fresh[:count]

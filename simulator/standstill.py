@@ -38,12 +38,12 @@ def check_that_time_passes(scenario: str, cohorts: Iterable[Cohort], network: Ne
     if network.lost_requests or network.lost_replies or not network.latency.takes_no_time:
         return
     for cohort in cohorts:
-        exchanges = cohort.things * cohort.steps
-        if cohort.duration.takes_no_time and exchanges > patience(cohort.things):
+        exchanges = cohort.things * cohort.work.steps
+        if cohort.work.duration.takes_no_time and exchanges > patience(cohort.things):
             raise UsageError(
                 f"{scenario} can only be run live (jobfleet run): the things of its cohort "
-                f"{cohort.name!r} report {cohort.steps:,} steps without work or latency, so in a "
-                "rehearsal time would stand still"
+                f"{cohort.name!r} report {cohort.work.steps:,} steps without work or latency, so "
+                "in a rehearsal time would stand still"
             )
 
 

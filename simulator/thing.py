@@ -349,7 +349,9 @@ class Thing:
         self, operation: int, outcome: int, attempt: int, due: float, sent: float, cause: int = 0
     ) -> None:
         world = self._world
-        world.recorder.add((self.index, operation, outcome, cause, attempt, due, sent, world.now()))
+        world.recorder.add(
+            (self.index, operation, outcome, cause, attempt, 0, 0, 0, due, sent, world.now())
+        )
 
     async def _back_off(self, tries: int) -> None:
         """Wait before the next try: exponential with full jitter below a maximum."""

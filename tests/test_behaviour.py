@@ -9,19 +9,24 @@ from simulator.behaviour import (
     LONGEST_S,
     Cohort,
     Distribution,
+    Fate,
     Network,
     NetworkChance,
     Outcome,
     Outcomes,
+    Work,
     WorkTable,
     ramp,
     scale_cohorts,
 )
 
 GATEWAYS = Cohort(
-    "g", 20_000, Distribution("lognormal", 90.0, 0.6), 4, 10, Outcomes(0.03, 0.01, 0.02)
+    "g",
+    20_000,
+    Work(Distribution("lognormal", 90.0, 0.6), 4, 10),
+    Outcomes(Fate((0.03,)), Fate((0.01,)), Fate((0.02,))),
 )
-LAMPS = Cohort("l", 10, Distribution("constant", 3.0), 3)
+LAMPS = Cohort("l", 10, Work(Distribution("constant", 3.0), 3))
 
 
 def test_plans_depend_on_seed_thing_and_attempt_only() -> None:
@@ -116,7 +121,8 @@ def test_a_ramp_starts_things_evenly() -> None:
 
 @pytest.mark.parametrize(("seconds", "steps"), [(1.0, 700), (0.005, 9), (91.357, 4), (60.0, 7)])
 def test_the_steps_of_a_job_add_up_to_it(seconds: float, steps: int) -> None:
-    plan = WorkTable((Cohort("c", 1, Distribution("constant", seconds), steps),), 1).plan(0, 1)
+    cohort = Cohort("c", 1, Work(Distribution("constant", seconds), steps))
+    plan = WorkTable((cohort,), 1).plan(0, 1)
     assert plan.step_s * plan.steps == pytest.approx(seconds, abs=1e-9)
 
 

@@ -172,7 +172,7 @@ def test_a_run_directory_is_fresh_each_time(
 
 def test_schedule_slip_is_of_what_had_a_time_to_begin_at() -> None:
     def slip(*pairs: tuple[float, float]) -> float:
-        rows = [(0, results.UPDATE, 0, 0, 1, due, sent, sent + 0.1) for due, sent in pairs]
+        rows = [(0, results.UPDATE, 0, 0, 1, 0, 0, 0, due, sent, sent + 0.1) for due, sent in pairs]
         return schedule_slip(np.array(rows, results.DTYPE))
 
     assert slip() == 0
@@ -278,7 +278,7 @@ def test_what_was_not_measured_fails() -> None:
 
 
 def records(*rows: tuple[int, int, float]) -> results.Records:
-    whole = [(0, op, outcome, 0, 1, sent, sent, sent + 0.1) for op, outcome, sent in rows]
+    whole = [(0, op, outcome, 0, 1, 0, 0, 0, sent, sent, sent + 0.1) for op, outcome, sent in rows]
     return np.array(whole, results.DTYPE)
 
 

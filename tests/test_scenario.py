@@ -49,7 +49,7 @@ def test_defaults() -> None:
     assert scenario.epoch_s == 1_767_225_600
     assert scenario.create_job_request("arn") == {"targets": ["arn"], "document": "{}"}
     (cohort,) = scenario.cohorts()
-    assert (cohort.steps, cohort.step_timeout_minutes) == (1, None)
+    assert (cohort.work.steps, cohort.work.step_timeout_minutes) == (1, None)
     assert scenario.network_values().reply_timeout == 10
 
 

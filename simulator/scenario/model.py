@@ -345,10 +345,16 @@ class Scenario(Part):
             behaviour.Cohort(
                 part.cohort,
                 part.things,
-                part.work.duration.plain(),
-                part.work.steps,
-                None if part.work.step_timeout is None else int(part.work.step_timeout // 60),
-                behaviour.Outcomes(part.outcome.fail, part.outcome.reject, part.outcome.hang),
+                behaviour.Work(
+                    part.work.duration.plain(),
+                    part.work.steps,
+                    None if part.work.step_timeout is None else int(part.work.step_timeout // 60),
+                ),
+                behaviour.Outcomes(
+                    behaviour.Fate((part.outcome.fail,)),
+                    behaviour.Fate((part.outcome.reject,)),
+                    behaviour.Fate((part.outcome.hang,)),
+                ),
             )
             for part in self.fleet
         )

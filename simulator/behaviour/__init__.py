@@ -1,0 +1,61 @@
+"""Cohorts and chance: what things do, what befalls them, and when, as seeded numpy arrays.
+
+Rule 1: nothing here depends on the order in which tasks happen to run: work is drawn per cohort in
+        tables indexed by (thing, attempt); chance whose count is not known ahead comes from tables
+        of 65 536 draws, indexed by a 64-bit mix of (seed, kind, thing, ordinal).
+Rule 2: the API speaks seconds of scenario time.
+
+In reading order: ``distributions``, ``mixing``, ``selections`` (which things are meant),
+``agents``, ``presence``, ``network``, ``cohorts``, ``plans`` (the tables), ``incidents`` (what
+happens to the service).
+"""
+
+from simulator.behaviour.agents import PRESETS, Agent
+from simulator.behaviour.cohorts import (
+    Batch,
+    Cohort,
+    Fate,
+    JobPlan,
+    Outcomes,
+    Step,
+    Work,
+    ramp,
+    scale_cohorts,
+)
+from simulator.behaviour.distributions import LONGEST_S, Distribution
+from simulator.behaviour.incidents import Incident
+from simulator.behaviour.mixing import TABLE
+from simulator.behaviour.network import Loss, Network, NetworkChance, Partition, Storm
+from simulator.behaviour.plans import Outcome, WorkPlan, WorkTable
+from simulator.behaviour.presence import ALWAYS, Presence
+from simulator.behaviour.selections import EVERYTHING, Selection
+
+__all__ = [
+    "ALWAYS",
+    "EVERYTHING",
+    "LONGEST_S",
+    "PRESETS",
+    "TABLE",
+    "Agent",
+    "Batch",
+    "Cohort",
+    "Distribution",
+    "Fate",
+    "Incident",
+    "JobPlan",
+    "Loss",
+    "Network",
+    "NetworkChance",
+    "Outcome",
+    "Outcomes",
+    "Partition",
+    "Presence",
+    "Selection",
+    "Step",
+    "Storm",
+    "Work",
+    "WorkPlan",
+    "WorkTable",
+    "ramp",
+    "scale_cohorts",
+]
