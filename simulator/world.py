@@ -1,13 +1,23 @@
 """What surrounds a thing: its link to a Jobs service, and what all things of a run share."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from simulator.behaviour import Network, NetworkChance, WorkTable
-from simulator.jobs.messages import DataReply, DataRequest
+from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.results import Recorder
+
+
+class Listener(Protocol):
+    """Who hears from a link unasked: a thing, or what stands between it and its link."""
+
+    def notified(self, notice: NotifyNext) -> None:
+        """Another execution is next, or none."""
+
+    def disconnected(self) -> None:
+        """The connection ended by itself."""
 
 
 class Link(Protocol):
@@ -60,5 +70,11 @@ class World:
     chance: NetworkChance
     recorder: Recorder
     time_scale: float = 1.0
+    own: Sequence[NetworkChance] = ()
+    """The chance of each cohort's network, where they differ; ``chance`` is the scenario's."""
     unreported: list[tuple[int, tuple[str, int], float]] = field(default_factory=list)
     """(thing, execution, when its work was done) of every end that a thing reported in vain."""
+
+    def chance_of(self, index: int) -> NetworkChance:
+        """The chance of a thing's network; ``.network`` says what it is like."""
+        return self.own[self.work.cohort_of(index)] if self.own else self.chance

@@ -50,6 +50,7 @@ FLOORS = [
     ["thing", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.memory",
      "transports.mqtt", "transports.aiomqtt"],
+    ["transports.weather"],
     ["report.summary"],
     ["report.text", "run_directory"],
     ["run"],

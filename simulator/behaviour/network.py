@@ -147,9 +147,8 @@ def _table(distribution: Distribution | None, seed: int, kind: int) -> list[floa
     return seconds
 
 
-def chances(network: Network, own: Iterable[Network | None], seed: int) -> list[NetworkChance]:
+def chances(shared: NetworkChance, own: Iterable[Network | None], seed: int) -> list[NetworkChance]:
     """The chance of each cohort's network: its ``own``, or the one that the others share."""
-    shared = NetworkChance(network, seed)
     return [shared if one is None else NetworkChance(one, seed) for one in own]
 
 

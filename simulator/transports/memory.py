@@ -7,15 +7,15 @@ import asyncio
 
 from simulator.host import Host
 from simulator.jobs.messages import DataReply, DataRequest, Effect, NotifyNext
-from simulator.thing import Thing
+from simulator.world import Listener
 
 
 class MemoryBroker:
-    """Who hears what: thing name → thing, for the notices of one host."""
+    """Who hears what: thing name → who listens for it, for the notices of one host."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.subscribers: dict[str, Thing] = {}
+        self.subscribers: dict[str, Listener] = {}
         host.listeners.append(self._deliver)
 
     def _deliver(self, effect: Effect, _now: float) -> None:
@@ -30,7 +30,7 @@ class MemoryLink:
 
     __slots__ = ("_broker", "_name", "_thing", "connected", "fault")
 
-    def __init__(self, broker: MemoryBroker, name: str, thing: Thing) -> None:
+    def __init__(self, broker: MemoryBroker, name: str, thing: Listener) -> None:
         self._broker = broker
         self._name = name
         self._thing = thing
