@@ -19,6 +19,7 @@ from simulator.behaviour.cohorts import (
     Outcomes,
     Step,
     Work,
+    in_proportion,
     ramp,
     scale_cohorts,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "WorkPlan",
     "WorkTable",
     "chances",
+    "in_proportion",
     "ramp",
     "scale_cohorts",
 ]
