@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import NetworkChance, WorkTable, chances, ramp
+from simulator.behaviour import NetworkChance, WorkTable, ramp
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
 from simulator.fleet import Fates, Fleet
@@ -94,12 +94,9 @@ class Resolved:
         time_scale: float,
     ) -> World:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
-        network, work = self.scenario.network_values(), self.work()
+        network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        world = World(loop, now, work, network, chance, recorder, time_scale)
-        if any(cohort.network is not None for cohort in work.cohorts):
-            world.own = chances(chance, (cohort.network for cohort in work.cohorts), self.seed)
-        return world
+        return World(loop, now, self.work(), network, chance, recorder, time_scale)
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
@@ -256,7 +253,7 @@ class Rehearsal:
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
                 link = MemoryLink(broker, name, listener)
-                quiet = world.chance_of(index).quiet
+                quiet = weather.chance_of(index).quiet
                 return TakingTurns(link, loop, recorder) if quiet else link
 
             return weather.around(index, thing, memory)

@@ -1,7 +1,7 @@
 """What surrounds a thing: its link to a Jobs service, and what all things of a run share."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,11 +70,5 @@ class World:
     chance: NetworkChance
     recorder: Recorder
     time_scale: float = 1.0
-    own: Sequence[NetworkChance] = ()
-    """The chance of each cohort's network, where they differ; ``chance`` is the scenario's."""
     unreported: list[tuple[int, tuple[str, int], float]] = field(default_factory=list)
     """(thing, execution, when its work was done) of every end that a thing reported in vain."""
-
-    def chance_of(self, index: int) -> NetworkChance:
-        """The chance of a thing's network; ``.network`` says what it is like."""
-        return self.own[self.work.cohort_of(index)] if self.own else self.chance

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import results
-from simulator.behaviour import NetworkChance, Partition, Selection, Storm, StormChance
+from simulator.behaviour import NetworkChance, Partition, Selection, Storm, StormChance, chances
 from simulator.errors import Disconnected, NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.transports.lossy import LossyLink
@@ -41,12 +41,14 @@ class Weather:
             (one, select(one.where), StormChance(one, number, seed))
             for number, one in enumerate(network.storms)
         ]
+        own = [cohort.network for cohort in world.work.cohorts]
+        self._chances = chances(world.chance, own, seed) if any(own) else []
         self._links: list[ExposedLink] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def around(self, index: int, listener: Listener, make: MakeLink) -> Link:
         """A thing's link with its network around it, as far as it has one to speak of."""
-        chance = self._world.chance_of(index)
+        chance = self.chance_of(index)
         timeout = chance.network.reply_timeout
         if chance.breaks or self._partitions or self._storms:
             exposed = ExposedLink(make, listener, index, chance, timeout, self)
@@ -54,6 +56,11 @@ class Weather:
             return exposed
         link = make(listener)
         return link if chance.quiet else LossyLink(link, index, chance, timeout)
+
+    def chance_of(self, index: int) -> NetworkChance:
+        """The chance of a thing's network: its cohort's own, or the scenario's."""
+        world = self._world
+        return self._chances[world.work.cohort_of(index)] if self._chances else world.chance
 
     # ----------------------------------------------------------------------- time
 
@@ -226,7 +233,7 @@ class ExposedLink(LossyLink):
         """The connection is lost, if there is one."""
         if not self.connected:
             return
-        self._down, self._broken_by = True, fault
+        self._down, self._broken_by, self.fault = True, fault, fault
         if self._end is not None:
             self._end.cancel()
         now, arrived = self._weather.now(), False
