@@ -36,7 +36,7 @@ from simulator.behaviour.network import (
     chances,
 )
 from simulator.behaviour.plans import Outcome, WorkPlan, WorkTable
-from simulator.behaviour.presence import ALWAYS, Presence
+from simulator.behaviour.presence import ALWAYS, Presence, PresenceTable
 from simulator.behaviour.selections import EVERYTHING, Selection
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Outcomes",
     "Partition",
     "Presence",
+    "PresenceTable",
     "Selection",
     "Step",
     "Storm",
