@@ -96,7 +96,7 @@ class Resolved:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
         network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        return World(loop, now, self.work(), network, chance, recorder, time_scale)
+        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed)
 
     def lossy(self, link: Link, index: int, world: World) -> Link:
         """A link with the scenario's network around it, where it has one to speak of."""
@@ -248,7 +248,7 @@ class Rehearsal:
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host)
+        broker = MemoryBroker(host, world.sleep)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             link = MemoryLink(broker, name, thing)
