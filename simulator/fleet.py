@@ -13,7 +13,7 @@ from simulator.behaviour import Agent, Outcome
 from simulator.errors import JobfleetError
 from simulator.finders import thing_for
 from simulator.thing import Thing
-from simulator.world import Absence, Link, Trouble, World
+from simulator.world import Absence, Link, Mishap, World
 
 MakeLink = Callable[[int, str, Thing], Link]
 
@@ -38,7 +38,7 @@ class Fates:
     unreported: dict[tuple[str, str, int], float]
     """(thing's name, *execution) → when its work was done, of every execution whose end was not
     accepted."""
-    troubles: dict[tuple[str, str, int], Trouble] = field(default_factory=dict)
+    troubles: dict[tuple[str, str, int], Mishap] = field(default_factory=dict)
     """(thing's name, *execution) → what befell the thing in it."""
     absences: dict[str, list[Absence]] = field(default_factory=dict)
     """A thing's name → when its connection was gone, in order."""

@@ -11,6 +11,7 @@ What it does with an execution is in ``worker.py``, what it says to the service 
 """
 
 from asyncio import CancelledError
+from collections.abc import Callable
 
 from simulator import results
 from simulator.assignment import Assignment
@@ -34,9 +35,6 @@ class Thing(Worker):
     """One device of the fleet, which asks for its next job and does one at a time."""
 
     __slots__ = ("_cut", "_settling", "_task", "second")
-
-    reads_lists = False
-    """Whether it wants to hear of ``notify``, too."""
 
     def __init__(self, index: int, world: World, agent: Agent | None = None) -> None:
         super().__init__(index, world, agent)
@@ -76,8 +74,10 @@ class Thing(Worker):
         self._wanted = True
         self._wake()
 
-    def listed(self, notice: Notify) -> None:
-        """Its pending list changed: nothing to an agent that does not read it."""
+    @property
+    def reader(self) -> Callable[[Notify], object] | None:
+        """Who wants to hear of its pending list, too."""
+        return None
 
     def disconnected(self) -> None:
         """The connection ended: come back at once, though work goes on."""

@@ -17,7 +17,7 @@ from simulator.behaviour import Agent, Outcome
 from simulator.caller import FAILURES, Caller
 from simulator.errors import Disconnected
 from simulator.jobs.messages import JobExecutionData, UpdateJobExecutionRequest
-from simulator.world import Trouble, World
+from simulator.world import Mishap, World
 
 DUPLICATED, OUT_OF_ORDER = 0x6475, 0x6F6F
 """Kinds of chance."""
@@ -172,7 +172,7 @@ class Worker(Caller):
             self._survived = {}
         self._survived[current.identity] = None
         since, away = world.now(), current.plan.away_s / world.time_scale
-        world.troubles.append(Trouble(self.index, current.identity, outcome, since, since + away))
+        world.troubles.append(Mishap(self.index, current.identity, outcome, since, since + away))
         if outcome is not Outcome.HANG:
             self.link.close()
         if away == FOR_EVER:

@@ -8,8 +8,18 @@ from typing import Any, NamedTuple, Protocol
 from simulator.behaviour import Agent, Network, NetworkChance, Outcome, WorkTable
 from simulator.behaviour.mixing import mix
 from simulator.clock import VirtualLoop
-from simulator.jobs.messages import DataReply, DataRequest
+from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.results import Recorder
+
+
+class Listener(Protocol):
+    """Who hears from a link unasked: a thing, or what stands between it and its link."""
+
+    def notified(self, notice: NotifyNext) -> None:
+        """Another execution is next, or none."""
+
+    def disconnected(self) -> None:
+        """The connection ended by itself."""
 
 
 class Link(Protocol):
@@ -56,7 +66,7 @@ class Activity(Protocol):
         """Raise CancelledError in it, where it waits."""
 
 
-class Trouble(NamedTuple):
+class Mishap(NamedTuple):
     """What befell a thing in an execution; times in seconds on the run's clock."""
 
     thing: int
@@ -93,7 +103,7 @@ class World:
     """A job's id → its index in the scenario."""
     unreported: list[tuple[int, tuple[str, int], float]] = field(default_factory=list)
     """(thing, execution, when its work was done) of every end that a thing reported in vain."""
-    troubles: list[Trouble] = field(default_factory=list)
+    troubles: list[Mishap] = field(default_factory=list)
     absences: list[Absence] = field(default_factory=list)
     """Those that are over."""
     virtual: bool = field(init=False)
