@@ -16,7 +16,16 @@ from typing import Any
 class Errand:
     """One coroutine under way."""
 
-    __slots__ = ("_callbacks", "_coroutine", "_end", "_future", "_ready", "due", "send")
+    __slots__ = (
+        "_callbacks",
+        "_cancelled",
+        "_coroutine",
+        "_done",
+        "_future",
+        "_ready",
+        "due",
+        "send",
+    )
 
     def __init__(self, coroutine: Coroutine[Any, Any, None], ready: "deque[Any]") -> None:
         """``ready`` is the loop's queue of what has its turn next."""
@@ -28,7 +37,7 @@ class Errand:
         self._ready = ready
         self._future: Future[Any] | None = None
         self._callbacks: list[Callable[[Errand], object]] = []
-        self._end: BaseException | None = None
+        self._done = self._cancelled = False
         ready.append(self)
 
     @property
@@ -56,7 +65,7 @@ class Errand:
 
     def cancel(self) -> None:
         """Raise CancelledError in it when it has its turn; one that is done is left alone."""
-        if self._end is not None:
+        if self._done:
             return
         if self._future is not None:
             self._future.cancel()
@@ -71,8 +80,9 @@ class Errand:
         return self._coroutine.throw(CancelledError())
 
     def finish(self, end: BaseException) -> list[Callable[["Errand"], object]]:
-        """It is done: keep why, and return who wants to be told."""
-        self._end = end
+        """It is done; return who wants to be told."""
+        self._done = True
+        self._cancelled = isinstance(end, CancelledError)  # kept itself, it would tie a knot
         return self._callbacks
 
     def close(self) -> None:
@@ -87,11 +97,11 @@ class Errand:
 
     def done(self) -> bool:
         """Whether it came to its end."""
-        return self._end is not None
+        return self._done
 
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
-        return isinstance(self._end, CancelledError)
+        return self._cancelled
 
     def result(self) -> None:
         """Nothing: what it raised has ended the run already."""

@@ -102,7 +102,7 @@ class Resolved:
         """A link with the scenario's network around it, where it has one to speak of."""
         if world.chance.quiet:
             return link
-        return LossyLink(link, index, world.chance, world.network.reply_timeout)
+        return LossyLink(link, index, world.chance, world.network.reply_timeout, world.sleep)
 
 
 @dataclass(slots=True)
@@ -247,6 +247,7 @@ class Rehearsal:
         service = JobsService(epoch=scenario.epoch_s)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
+        world.sleep, world.spawn = loop.sleep, loop.errand
         names = world.work.names()
         broker = MemoryBroker(host)
 

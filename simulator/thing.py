@@ -12,7 +12,6 @@ same update again, same token and same expectedVersion. Answered VersionMismatch
 is exactly what it wanted, one version on, the first one had been applied: it goes on.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +31,7 @@ from simulator.jobs.messages import (
     UpdateJobExecutionRequest,
 )
 from simulator.jobs.model import Status
-from simulator.world import Link, World
+from simulator.world import Going, Link, World
 
 BUSY: Final = (RequestThrottled, InternalError)
 """Rejections that AWS's own device client treats as worth another try."""
@@ -81,7 +80,7 @@ class Thing:
         self.hung: tuple[str, int] | None = None
         """The execution in which it hung; a hung thing never does anything again."""
         self._world = world
-        self._task: asyncio.Task[None] | None = None
+        self._task: Going | None = None
         self._wanted = False
         self._setbacks = 0
         """Connections lost or refused since the last reply."""
@@ -128,10 +127,10 @@ class Thing:
 
     def _wake(self) -> None:
         if self._task is None and self.hung is None:
-            self._task = self._world.loop.create_task(self._live())
+            self._task = self._world.spawn(self._live())
             self._task.add_done_callback(self._rested)
 
-    def _rested(self, task: asyncio.Task[None]) -> None:
+    def _rested(self, task: Going) -> None:
         self._task = None
         if not task.cancelled():
             task.result()  # a fault of ours must not pass in silence
@@ -241,7 +240,7 @@ class Thing:
         world = self._world
         scaled = step_s / world.time_scale
         due = world.now() + scaled
-        await asyncio.sleep(scaled)
+        await world.sleep(scaled)
         return due
 
     # ----------------------------------------------------------------------- exchanges
@@ -358,7 +357,7 @@ class Thing:
         network = self._world.network
         bound = min(network.backoff_maximum, network.backoff_base * 2 ** min(tries, 30))
         self._ordinal += 1
-        await asyncio.sleep(bound * self._world.chance.jitter(self.index, self._ordinal))
+        await self._world.sleep(bound * self._world.chance.jitter(self.index, self._ordinal))
 
     def _token(self) -> str:
         self._ordinal += 1

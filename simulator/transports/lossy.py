@@ -6,7 +6,7 @@ A reply timeout is waited for only where the reply will not come (a timer around
 costs a third more).
 """
 
-import asyncio
+from collections.abc import Awaitable, Callable
 
 from simulator.behaviour import Loss, NetworkChance
 from simulator.errors import NoReply, Rejection
@@ -17,13 +17,21 @@ from simulator.world import Link
 class LossyLink:
     """A link whose requests take time and get lost, as the scenario's ``network`` says."""
 
-    __slots__ = ("_chance", "_link", "_ordinal", "_thing", "_timeout")
+    __slots__ = ("_chance", "_link", "_ordinal", "_sleep", "_thing", "_timeout")
 
-    def __init__(self, link: Link, thing: int, chance: NetworkChance, reply_timeout: float) -> None:
+    def __init__(
+        self,
+        link: Link,
+        thing: int,
+        chance: NetworkChance,
+        reply_timeout: float,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
         self._link = link
         self._thing = thing
         self._chance = chance
         self._timeout = reply_timeout
+        self._sleep = sleep
         self._ordinal = 0
 
     @property
@@ -35,7 +43,7 @@ class LossyLink:
         """Connect, one round trip late."""
         latency, _ = self._next()
         if latency:
-            await asyncio.sleep(latency)
+            await self._sleep(latency)
         await self._link.connect()
 
     async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
@@ -43,14 +51,14 @@ class LossyLink:
         latency, lost = self._next()
         if lost != "request":
             if latency:
-                await asyncio.sleep(latency)
+                await self._sleep(latency)
             if lost is None:
                 return await self._link.call(job_id, request)
             try:
                 await self._link.call(job_id, request)
             except Rejection:
                 pass  # lost as well
-        await asyncio.sleep(self._timeout)
+        await self._sleep(self._timeout)
         raise NoReply(f"no reply within {self._timeout:g} s")
 
     def close(self) -> None:
