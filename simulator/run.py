@@ -244,7 +244,7 @@ class Rehearsal:
 
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
-        service = JobsService(epoch=scenario.epoch_s)
+        service = JobsService(epoch=scenario.epoch_s, notify=False)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         world.sleep, world.spawn = loop.sleep, loop.errand
