@@ -7,6 +7,8 @@ The house in reading order (a module imports only from what stands above it here
                      messages, execution, rollout, registry, board, ledger, lifecycle, enrolment,
                      templates, control_plane, listings, data_plane, service, wire, rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
+    timers.py        what is due when
+    errand.py        a coroutine that the virtual loop drives itself
     clock.py         the virtual event loop
     garbage.py       the garbage collector's manners
     today.py         the calendar

@@ -118,8 +118,10 @@ class World:
         """Know the clock."""
         loop = self.loop
         self.virtual = isinstance(loop, VirtualLoop)
-        self.spawn = loop.create_task
-        self.sleep = asyncio.sleep
+        if isinstance(loop, VirtualLoop):
+            self.spawn, self.sleep = loop.errand, loop.sleep
+        else:
+            self.spawn, self.sleep = loop.create_task, asyncio.sleep
         self.agents = tuple(
             settled(cohort.agent, self.network if cohort.network is None else cohort.network)
             for cohort in self.work.cohorts

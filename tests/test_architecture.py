@@ -35,6 +35,7 @@ FLOORS = [
     ["behaviour.presence", "behaviour.network", "behaviour.incidents"],
     ["behaviour.cohorts"],
     ["behaviour.plans"],
+    ["errand", "timers"],
     ["clock", "garbage", "today", "behaviour", "results", "expectations", "open_files",
      "certificates", "endpoints.sigv4", "endpoints.identity", "endpoints.documents",
      "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client"],
