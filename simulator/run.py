@@ -84,7 +84,8 @@ class Resolved:
 
     def work(self) -> WorkTable:
         """Every thing's work plans."""
-        return WorkTable(self.scenario.cohorts(), self.seed)
+        scenario = self.scenario
+        return WorkTable(scenario.cohorts(), self.seed, scenario.batches(), scenario.jobs())
 
     def world(
         self,
@@ -96,7 +97,8 @@ class Resolved:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
         network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        return World(loop, now, self.work(), network, chance, recorder, time_scale)
+        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
+        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
@@ -246,13 +248,13 @@ class Rehearsal:
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host)
+        broker = MemoryBroker(host, world.sleep)
 
         weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
-                link = MemoryLink(broker, name, listener)
+                link = MemoryLink(broker, name, listener, thing.reader)
                 quiet = weather.chance_of(index).quiet
                 return TakingTurns(link, loop, recorder) if quiet else link
 

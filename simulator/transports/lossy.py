@@ -10,7 +10,7 @@ Rule 3: ``fault`` says what befell an exchange from the moment it ends until the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NoReturn
 
 from simulator import results
@@ -30,15 +30,24 @@ FAULT: Final[dict[Trouble, int]] = {
 class LossyLink:
     """A link whose requests take time and get lost, as the scenario's ``network`` says."""
 
-    __slots__ = ("_chance", "_held", "_link", "_ordinal", "_timeout", "fault", "index")
+    __slots__ = ("_chance", "_held", "_link", "_ordinal", "_sleep", "_timeout", "fault", "index")
 
-    def __init__(self, link: Link, index: int, chance: NetworkChance, reply_timeout: float) -> None:
+    def __init__(
+        self,
+        link: Link,
+        index: int,
+        chance: NetworkChance,
+        reply_timeout: float,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``sleep`` is the world's."""
         self.index = index
         """Its thing's."""
         self.fault = 0
         self._link = link
         self._chance = chance
         self._timeout = reply_timeout
+        self._sleep = sleep
         self._ordinal = 0
         self._held: Sequence[asyncio.Future[bool]] = ()
         """Requests that the next one overtakes."""
@@ -52,14 +61,14 @@ class LossyLink:
         """Connect, one round trip late."""
         latency, _ = self._next()
         if latency:
-            await asyncio.sleep(latency)
+            await self._sleep(latency)
         await self._link.connect()
 
     async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask through the bad network; raise NoReply where it swallows something."""
         latency, trouble = self._next()
         if after or latency:
-            await asyncio.sleep(after + latency)
+            await self._sleep(after + latency)
         if trouble is not None:
             return await self._befallen(trouble, latency, job_id, request)
         try:
@@ -112,7 +121,7 @@ class LossyLink:
         raise silence
 
     async def _pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await self._sleep(seconds)
 
     async def _hold(self) -> bool:
         """Keep a request back; whether another one overtook it before the thing gave up."""

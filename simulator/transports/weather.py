@@ -49,13 +49,15 @@ class Weather:
     def around(self, index: int, listener: Listener, make: MakeLink) -> Link:
         """A thing's link with its network around it, as far as it has one to speak of."""
         chance = self.chance_of(index)
-        timeout = chance.network.reply_timeout
+        timeout = self._world.agent_of(index).reply_timeout or chance.network.reply_timeout
         if chance.breaks or self._partitions or self._storms:
             exposed = ExposedLink(make, listener, index, chance, timeout, self)
             self._links.append(exposed)
             return exposed
         link = make(listener)
-        return link if chance.quiet else LossyLink(link, index, chance, timeout)
+        if chance.quiet:
+            return link
+        return LossyLink(link, index, chance, timeout, self._world.sleep)
 
     def chance_of(self, index: int) -> NetworkChance:
         """The chance of a thing's network: its cohort's own, or the scenario's."""
@@ -169,7 +171,7 @@ class ExposedLink(LossyLink):
         weather, began = self._weather, self._weather.now()
         latency, _ = self._next()
         if latency:
-            await asyncio.sleep(latency)
+            await self._sleep(latency)
         if weather.cuts(self.index, began, weather.now()):
             self.fault = results.PARTITION
             raise Disconnected("a partition lies between")
