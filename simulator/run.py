@@ -102,7 +102,7 @@ class Resolved:
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
-        return Weather(world, self.seed, world.work.select)
+        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
 
 
 @dataclass(slots=True)
@@ -258,7 +258,7 @@ class Rehearsal:
                 quiet = weather.chance_of(index).quiet
                 return TakingTurns(link, loop, recorder) if quiet else link
 
-            return weather.around(index, thing, memory)
+            return weather.around(index, thing, memory, second=thing.second)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
