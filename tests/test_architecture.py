@@ -35,9 +35,14 @@ FLOORS = [
     ["behaviour.presence", "behaviour.network", "behaviour.incidents"],
     ["behaviour.cohorts"],
     ["behaviour.plans"],
-    ["clock", "garbage", "today", "behaviour", "results", "expectations", "open_files",
+    ["clock", "garbage", "today", "behaviour", "results", "executions", "expectations", "open_files",
      "certificates", "endpoints.sigv4", "endpoints.identity", "endpoints.documents",
      "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client"],
+    ["fit.special", "fit.cohorts", "fit.executions"],
+    ["fit.laws", "fit.documents", "fit.settings", "fit.shares"],
+    ["fit.censored"],
+    ["fit.waits"],
+    ["fit.estimate"],
     ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11"],
     ["scenario.document"],
     ["scenario.job"],
@@ -50,8 +55,11 @@ FLOORS = [
     ["thing", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.memory",
      "transports.mqtt", "transports.aiomqtt"],
-    ["report.summary"],
+    ["report.summary", "fit.scenario_text"],
+    ["fit.fitting"],
+    ["fit.report"],
     ["report.text", "run_directory"],
+    ["export"],
     ["run"],
     ["serve", "live"],
     ["embedded"],
@@ -59,14 +67,14 @@ FLOORS = [
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
     ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
-    ["locust_bridge", "cli.runs", "cli.serving", "aws_cli.driver"],
+    ["locust_bridge", "cli.runs", "cli.serving", "cli.fitting", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report", "aws_cli"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")
