@@ -57,7 +57,7 @@ def _cohort(cohort: CohortFit) -> list[str]:
     rows = [("", cohort.shares)]
     if len(cohort.by_attempt) > 1:
         words = "differ" if cohort.apart else "do not differ"
-        lines[1] += f"     (attempts {words}, by AIC)"
+        lines[1] += f"     (attempts {words}, by BIC)"
         last = len(cohort.by_attempt)
         rows += [
             (f" {at}{'+' if at == last else ''}", part)

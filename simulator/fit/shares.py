@@ -95,7 +95,10 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 
 
 def differ(pooled: Shares, by_attempt: list[Shares]) -> bool:
-    """Whether shares of their own for each attempt are worth their number, by AIC."""
+    """Whether shares of their own for each attempt are worth their number, by BIC.
+
+    (AIC would tell attempts apart, in one of seven fleets in which they are the same.)
+    """
     if len(by_attempt) < 2:
         return False
     gain = sum(
@@ -105,7 +108,7 @@ def differ(pooled: Shares, by_attempt: list[Shares]) -> bool:
         if share
     )
     kinds = sum(1 for share in pooled.by_name.values() if share > 0) - 1
-    return gain > kinds * (len(by_attempt) - 1)
+    return gain > kinds * (len(by_attempt) - 1) * log(sum(part.n for part in by_attempt)) / 2
 
 
 def reasons(executions: Iterable[Execution]) -> tuple[str | None, dict[str, int]]:
