@@ -31,6 +31,8 @@ class Execution:
     retry: int | None = None
     version: int | None = None
     details: dict[str, str] | None = None
+    guessed: bool = False
+    """Whether its start is not known, and is taken to be when it was queued."""
 
     @property
     def key(self) -> Key:
@@ -158,6 +160,7 @@ def _start_at_queued(execution: Execution) -> None:
     """What only an event tells of is taken to have started when it was queued."""
     if execution.status not in PENDING and execution.status not in ("CANCELED", "REMOVED"):
         execution.started = execution.queued
+        execution.guessed = True
 
 
 def _without_start(lonely: int, created: bool) -> str:

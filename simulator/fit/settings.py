@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.fit.executions import Execution
+from simulator.jobs.configuration import MAX_MINUTES, MAX_RETRIES
 
 LATE: Final = 10.0
 """Seconds by which a service may be late to let a timer run out."""
@@ -42,16 +43,17 @@ class Settings:
 def infer(executions: list[Execution], job: dict[str, Any] | None, notes: list[str]) -> Settings:
     """Settings from the executions; what the job's own configuration says wins."""
     settings = Settings()
-    _timers(settings, executions, job)
+    _timers(settings, executions, job, notes)
     _rate(settings, executions, notes)
     _retries(settings, executions, notes)
     return settings
 
 
-def _timers(settings: Settings, executions: list[Execution], job: dict[str, Any] | None) -> None:
-    lasted = [
-        e.lasted for e in executions if e.status == "TIMED_OUT" and e.lasted is not None
-    ]  # fmt: skip
+def _timers(
+    settings: Settings, executions: list[Execution], job: dict[str, Any] | None, notes: list[str]
+) -> None:
+    timed_out = [e for e in executions if e.status == "TIMED_OUT"]
+    lasted = [e.lasted for e in timed_out if e.lasted is not None and not e.guessed]
     settings.timed_out = len(lasted)
     configured = ((job or {}).get("timeoutConfig") or {}).get("inProgressTimeoutInMinutes")
     if isinstance(configured, int):
@@ -62,7 +64,15 @@ def _timers(settings: Settings, executions: list[Execution], job: dict[str, Any]
     earlier = [t for t in lasted if limit is None or t < limit * 60 - 2]
     settings.at_step_timer = len(earlier)
     if earlier and min(earlier) >= 58:
-        settings.step_minutes = min(int((min(earlier) + 2) // 60), 10_080)
+        settings.step_minutes = min(int((min(earlier) + 2) // 60), MAX_MINUTES)
+    elif timed_out and limit is None:
+        longest = max((e.lasted or 0.0 for e in timed_out), default=0.0)
+        settings.in_progress_minutes = min(max(1, round(longest / 60)), MAX_MINUTES)
+        notes.append(
+            f"{len(timed_out):,} executions timed out and do not show by which timer; the scenario "
+            f"has an in-progress timeout of {settings.in_progress_minutes} min. Give the job with "
+            "--job"
+        )
 
 
 def _longest_timer(lasted: list[float]) -> int | None:
@@ -76,9 +86,10 @@ def _longest_timer(lasted: list[float]) -> int | None:
 
 
 def _rate(settings: Settings, executions: list[Execution], notes: list[str]) -> None:
-    first = np.array(sorted(
-        e.queued for e in executions if e.attempt == 1 and e.queued is not None
-    ))  # fmt: skip
+    queued = [
+        e.queued for e in executions if e.attempt == 1 and e.queued is not None and not e.guessed
+    ]
+    first = np.array(sorted(queued))
     if len(first) < 2:
         return
     minute = ((first - first[0] + 1) // 60).astype(np.int64)  # a batch may take a second
@@ -127,9 +138,9 @@ def _retries(settings: Settings, executions: list[Execution], notes: list[str]) 
             used[before.status] += 1
             most[before.status] = max(most[before.status], used[before.status])
     if most:
-        settings.retries = {kind: min(count, 10) for kind, count in sorted(most.items())}
-        if sum(settings.retries.values()) > 10:
-            settings.retries = {"ALL": 10}
+        settings.retries = {kind: min(count, MAX_RETRIES) for kind, count in sorted(most.items())}
+        if sum(settings.retries.values()) > MAX_RETRIES:
+            settings.retries = {"ALL": MAX_RETRIES}
     if unknown:
         notes.append(
             f"of {unknown:,} retries the attempt before is not in the input (or neither failed nor "
