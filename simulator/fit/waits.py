@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from simulator.behaviour import LONGEST_S
 from simulator.fit.censored import DISTINCT, Fit, Sample, fit, simplex
 from simulator.fit.laws import LEAST, SEARCHED, Family, Law, law_at, start
 from simulator.fit.special import Floats
@@ -104,9 +105,12 @@ def _fits(late: Floats, still: Floats) -> list[Fit]:
 
 
 def _searched(family: Family, late: Floats, gain: Callable[[Law], float]) -> Law:
+    # Beyond ``IMMEDIATE`` a law of tiny intervals with a huge tail may look like any other.
+    shortest = max(1.0, float(late.mean()) / 10)
+
     def loss(point: Floats) -> float:
         law = law_at(family, point)
-        if not 1e-3 < law.mean < 1e10:  # beyond any rollout, where exponentials run over
+        if not shortest < law.mean < LONGEST_S:
             return 1e300
         return -gain(law)
 
