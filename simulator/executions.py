@@ -8,7 +8,6 @@ Rule 2: things are numbers in the fleet's order of names, jobs in the order of t
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, Final
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import UsageError
-from simulator.jobs.model import STATUSES, Job
+from simulator.jobs.model import STATUSES, Job, JobExecution
 
 FILE: Final = "executions.npz"
 
@@ -59,9 +58,8 @@ class Executions:
 def executions_of(jobs: Iterable[Job], names: Sequence[str], now: float) -> Executions:
     """The executions of some jobs at ``now``; those of things that are no fleet's are left out."""
     jobs = list(jobs)
-    index = dict(zip(names, range(len(names)), strict=True))
     table: dict[Details, int] = {}
-    parts = [_fold(job, at, index, table) for at, job in enumerate(jobs)]
+    parts = [_fold(job, at, names, table) for at, job in enumerate(jobs)]
     columns = {
         name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, kind)
         for name, kind in COLUMNS.items()
@@ -72,7 +70,7 @@ def executions_of(jobs: Iterable[Job], names: Sequence[str], now: float) -> Exec
 
 
 def _fold(
-    job: Job, at: int, index: dict[str, int], table: dict[Details, int]
+    job: Job, at: int, names: Sequence[str], table: dict[Details, int]
 ) -> dict[str, NDArray[Any]]:
     """One job's columns. A million executions pass here: no Python per row but what must be."""
     rows = job.executions
@@ -86,7 +84,7 @@ def _fold(
         return map(attrgetter(name), rows)
 
     columns = {
-        "thing": column("thing", map(index.get, member("thing_name"), repeat(-1))),
+        "thing": _things(rows, names),
         "job": np.full(n, at, COLUMNS["job"]),
         "number": column("number", member("execution_number")),
         "retry": column("retry", member("retry_attempt")),
@@ -107,6 +105,32 @@ def _fold(
     if keep.all():
         return columns
     return {name: values[keep] for name, values in columns.items()}
+
+
+def _things(rows: list[JobExecution], names: Sequence[str]) -> NDArray[Any]:
+    """The place of each row's thing among ``names``, or -1.
+
+    A rollout goes through the fleet in its order, with retries in between: so most rows are of the
+    thing that is next, and only the others are looked up. (A dictionary of a million names would
+    take 150 MB and a second.)
+    """
+    things = np.full(len(rows), -1, COLUMNS["thing"])
+    strays: list[int] = []
+    following = 0
+    name = names[0] if names else None
+    for row, execution in enumerate(rows):
+        if execution.thing_name == name:
+            things[row] = following
+            following += 1
+            name = names[following] if following < len(names) else None
+        else:
+            strays.append(row)
+    if strays:
+        wanted = {rows[row].thing_name for row in strays}
+        index = {name: at for at, name in enumerate(names) if name in wanted}
+        for row in strays:
+            things[row] = index.get(rows[row].thing_name, -1)
+    return things
 
 
 def save(executions: Executions, file: IO[bytes]) -> None:
