@@ -46,16 +46,26 @@ class Task(NamedTuple):
         )
 
     @property
-    def times_out(self) -> bool:
-        """Whether any timer ends an execution that nobody reports on."""
+    def in_progress_timer(self) -> bool:
+        """Whether the job's own timer ends an execution that nobody reports on."""
         timeout = self.request.get("timeoutConfig") or {}
-        return bool(timeout.get("inProgressTimeoutInMinutes")) or self.step_timer
+        return bool(timeout.get("inProgressTimeoutInMinutes"))
 
     @property
     def step_timer(self) -> bool:
         """Whether any of its reports may carry a step timeout."""
-        timeouts = [self.work.step_timeout_minutes, *(s.timeout_minutes for s in self.work.each)]
-        return any(timeouts) and not without_reports(self.cohort.agent, self.work)
+        return has_timeouts(self.work) and carries_timeouts(self.cohort.agent, self.work)
+
+    @property
+    def times_out(self) -> bool:
+        """Whether any timer may end an execution that nobody reports on."""
+        return self.in_progress_timer or self.step_timer
+
+    def untimed_first_step(self) -> bool:
+        """Whether no timer runs yet in the first step: the first progress report sets it."""
+        if self.in_progress_timer or not self.step_timer:
+            return False
+        return self.cohort.agent.start == "start-next" and not _timed_from_the_start(self.work)
 
     def stuck(self, attempt: int = 1) -> float:
         """The share of an attempt that stops and never comes back."""
@@ -71,10 +81,23 @@ class Task(NamedTuple):
         return max(0.0, 1 - lost - again)
 
 
-def without_reports(agent: Agent, work: Work) -> bool:
-    """Whether nothing that an agent sends can carry a step timeout."""
-    silent = not agent.progress or (agent.progress_every is None and work.steps == 1)
-    return agent.step_timer == "none" or silent
+def has_timeouts(work: Work) -> bool:
+    """Whether any step of the work has a timeout."""
+    return any([work.step_timeout_minutes, *(step.timeout_minutes for step in work.each)])
+
+
+def carries_timeouts(agent: Agent, work: Work) -> bool:
+    """Whether anything that an agent sends can carry a step timeout."""
+    if agent.step_timer == "none":
+        return False
+    by_update = agent.start != "start-next" or _timed_from_the_start(work)
+    reports = agent.progress and (agent.progress_every is not None or work.steps > 1)
+    return by_update or reports
+
+
+def _timed_from_the_start(work: Work) -> bool:
+    """Whether the first step has a timeout of its own, for which an update is sent."""
+    return bool(work.each and work.each[0].timeout_minutes)
 
 
 def contradictions(scenario: Scenario) -> Iterator[Finding]:
@@ -126,8 +149,7 @@ def _timers(scenario: Scenario) -> Iterator[Finding]:
         work = part.work.plain()
         agent = Agent() if part.agent is None else part.agent.plain()
         key = "steps" if work.each else "step_timeout"
-        timed = work.step_timeout_minutes or any(step.timeout_minutes for step in work.each)
-        if not timed or not without_reports(agent, work):
+        if not has_timeouts(work) or carries_timeouts(agent, work):
             continue
         if agent.step_timer == "none":
             why = "its agent sends none (step_timer: none)"
@@ -154,6 +176,13 @@ def _stuck(scenario: Scenario, tasks: list[Task]) -> Iterator[Finding]:
                     f"for ever, and no timer ends the execution: it stays IN_PROGRESS and the job "
                     f"{job!r} never completes; give the job a timeoutConfig, the work a "
                     f"step_timeout, or {name} an away",
+                )
+            elif task.untimed_first_step() and fate.step in (None, 1):
+                yield (
+                    path,
+                    f"for ever, and in the first step no timer runs yet: start-next sets none, and "
+                    f"the job {job!r} has no timeoutConfig; give it one, or the first of a list "
+                    "of steps a timeout",
                 )
             elif task.retries("TIMED_OUT"):
                 yield (
