@@ -51,7 +51,7 @@ FLOORS = [
     ["scenario.model", "endpoints.mqtt_rules", "endpoints.broker_claim",
      "endpoints.broker_outbox"],
     ["scenario.references", "endpoints.mqtt_outbox", "endpoints.broker_intake"],
-    ["endpoints.mqtt_intake", "endpoints.broker"],
+    ["scenario.contradictions", "endpoints.mqtt_intake", "endpoints.broker"],
     ["endpoints.mqtt_connection"],
     ["world"],
     ["thing", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
