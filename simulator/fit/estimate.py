@@ -78,7 +78,8 @@ class CohortFit:
     apart: bool
     """Whether the attempts differ."""
     reason_key: str | None
-    reasons: dict[str, int]
+    reasons: dict[str, dict[str, int]]
+    """Of ``fail`` and of ``reject``, where any are told."""
     waits: Waits
     watched: Floats
     """How long each execution could have been watched."""
@@ -173,7 +174,7 @@ def estimate(
     tails = (law.upper, failing.upper(law))
     pooled_shares = _shares(executions, open_, tails, hang)
     by_attempt = _by_attempt(executions, seen_at, tails, hang)
-    key, told = outcome_rates.reasons(e for e in executions if e.status == "FAILED")
+    key, told = _reasons(executions)
     if settings.step_minutes is not None:
         failing = _with_step_timer(failing, known, settings)
     return CohortFit(
@@ -198,6 +199,16 @@ def judge(cohort: CohortFit, seed: int, samples: int) -> None:
 
 
 # ------------------------------------------------------------------------------- parts
+
+
+def _reasons(executions: list[Execution]) -> tuple[str | None, dict[str, dict[str, int]]]:
+    """The key that tells why something failed (else: was rejected), and the reasons of both."""
+    chosen, found = None, {}
+    for name, status in (("fail", "FAILED"), ("reject", "REJECTED")):
+        key, told = outcome_rates.reasons(e for e in executions if e.status == status)
+        if told:
+            chosen, found[name] = chosen or key, told
+    return chosen, found
 
 
 def _lasted(executions: list[Execution], status: str) -> Floats:

@@ -68,9 +68,9 @@ def _cohort(cohort: CohortFit) -> list[str]:
             if value or name == "succeed":
                 low, high = wilson(value, part.n)
                 lines.append(f"  {name + which:<10} {value:>7.2%}   {low:.2%} to {high:.2%}")
-    if cohort.reasons:
-        told = ", ".join(f"{reason} {n:,}" for reason, n in cohort.reasons.items())
-        lines.append(f"  reasons ({cohort.reason_key}): {told}")
+    for name, counts in cohort.reasons.items():
+        told = ", ".join(f"{reason} {n:,}" for reason, n in counts.items())
+        lines.append(f"  {name} ({cohort.reason_key}): {told}")
     lines += _durations(cohort)
     lines += _waits(cohort)
     return lines

@@ -131,8 +131,8 @@ def _outcome(cohort: CohortFit) -> list[str]:
             continue
         text = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
         more = []
-        if name == "fail" and cohort.reasons:
-            told = (f"{word(reason)}: {n}" for reason, n in cohort.reasons.items())
+        if name in cohort.reasons:
+            told = (f"{word(reason)}: {n}" for reason, n in cohort.reasons[name].items())
             more.append(f"reasons: {{{', '.join(told)}}}")
         if name == "fail" and cohort.failing.step is not None:
             more.append(f"step: {cohort.failing.step}")

@@ -99,5 +99,5 @@ def test_what_the_aws_cli_prints_is_read(tmp_path: Path) -> None:
     assert values["jobs"] == {"J": 6}
     cohort = values["cohorts"]["fleet"]
     assert cohort["statuses"] == {"FAILED": 1, "QUEUED": 2, "SUCCEEDED": 3}
-    assert cohort["reasons"] == {"x": 1}
+    assert cohort["reasons"] == {"fail": {"x": 1}}
     assert cohort["queue_wait"]["never_started"] == 2

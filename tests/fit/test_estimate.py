@@ -16,6 +16,7 @@ from simulator.fit.settings import infer
 from simulator.fit.shares import Shares, differ, estimate, reasons, wilson
 from simulator.fit.special import Floats
 from simulator.fit.waits import fit_waits
+from simulator.scenario import loads
 
 RNG = np.random.Generator(np.random.PCG64(3))
 
@@ -247,3 +248,42 @@ def test_the_jobs_own_configuration_wins_and_is_kept() -> None:
 def test_observed_before_the_last_change_is_refused() -> None:
     with pytest.raises(UsageError, match="--observed-at is 40 s before the last change"):
         fitted([execution()], seen_at=50.0)
+
+
+# ------------------------------------------------------------------------------- the text
+
+
+def test_all_that_was_found_stands_in_the_scenario_and_is_read_back() -> None:
+    """Waits, reasons, step timers, retries after hangs, shares by attempt."""
+    law = Law("gamma", 4, 30)
+    executions = []
+    for i in range(1500):
+        name, wait = f"gw-{i:04d}", 0.0 if i % 3 else float(RNG.exponential(3600))
+        fails, hangs = RNG.random(2) < (0.2, 0.05)
+        lasted = float(law.draw(RNG, 1)[0])
+        first = execution(name, "SUCCEEDED", lasted, 0.0, wait)
+        if hangs:
+            first = execution(name, "TIMED_OUT", 600.0 + lasted / 2, 0.0, wait)
+        elif fails:
+            first = execution(name, "FAILED", lasted / 2, 0.0, wait)
+            first.details = {"reason": "no: space" if i % 2 else "power"}
+        executions.append(first)
+        if first.status != "SUCCEEDED":
+            assert first.updated is not None
+            retry = execution(name, "SUCCEEDED", lasted, first.updated, 5.0 * hangs, number=2)
+            executions.append(retry)
+    result = fitted(executions, by="prefix")
+    (cohort,) = loads(result.text).scenario.cohorts()
+    assert cohort.name == "gw"
+    assert cohort.work.duration.kind == "gamma"
+    assert cohort.work.step_timeout_minutes == 10
+    assert cohort.outcome.fail.shares[0] == pytest.approx(0.19, abs=0.03)
+    assert cohort.outcome.fail.shares[1] == pytest.approx(0, abs=0.02)
+    assert {reason for reason, _ in cohort.outcome.fail.reasons} == {"power", "no: space"}
+    assert cohort.outcome.hang.away is not None
+    assert cohort.presence.kind == "on-off"
+    off = cohort.presence.off
+    assert off is not None
+    assert off.mean_s() == pytest.approx(3600, rel=0.3)
+    assert "maximumPerMinute" not in result.text
+    assert "numberOfRetries: 1" in result.text
