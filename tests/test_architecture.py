@@ -56,7 +56,7 @@ FLOORS = [
     ["report.text", "run_directory"],
     ["run"],
     ["serve", "live"],
-    ["embedded"],
+    ["embedded", "locust_feed"],
     ["live_run"],
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
