@@ -1,5 +1,6 @@
 """Every key is read into a plain value, written, read again, described, and known to the schema."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,12 @@ job: {document: {}}
     written = dump(scenario)
     assert "csv" not in written, "a resolved scenario needs no file"
     assert loads(written, "s.yaml").scenario == scenario
+
+
+def test_the_reference_names_every_key_and_its_example_holds() -> None:
+    text = Path("docs/scenarios.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"[a-z_]+", text))
+    assert {name for name, _ in properties(json_schema())} - words == set()
+    assert set(PRESETS) <= set(re.findall(r"`([a-z-]+)`", text))
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    assert loads(example.replace("{file: create-job.json}", "{document: {}}")).notes == []
