@@ -28,6 +28,9 @@ The house in reading order (a module imports only from what stands above it here
     report/          records → summary → text and JSON
     run_directory.py the folder that a run leaves behind
     run.py           where everything meets
+    explain/         what is to be expected of a scenario, by arithmetic
+    sweep/           a grid of settings rehearsed with many seeds
+    shrink.py        the fewest things that still fail
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread

@@ -21,7 +21,7 @@ from simulator.scenario import loads
 from simulator.sweep.grid import Mapping, Source, read_source, write
 
 COUNTED: Final = 200
-"""Fleets that are tried from 1 upwards: beyond, a smaller one is possible and not worth its time."""
+"""Fleets that are tried from 1 upwards: beyond, a smaller one is not worth its time."""
 
 MARK: Final = "(shrunk by jobfleet from"
 """Stands in the first line of what we write."""
@@ -73,11 +73,15 @@ def shrink(
     resolved = Resolved.of(source.loaded, seed, things)
     shrinking = _Shrinking(source, _settled(source, resolved), say)
     failure = shrinking.failure
-    while shrinking.halve() | shrinking.spare():
-        pass
-    smallest = shrinking.count_up()
-    shrinking.spare()
-    question = f"# Question: why does this fail: {failure.shown}? {MARK} {Path(source.name).name})\n"
+    again = True
+    while again:
+        while shrinking.halve() | shrinking.spare():
+            pass
+        smallest = shrinking.count_up()
+        again = shrinking.spare()
+    question = (
+        f"# Question: why does this fail: {failure.shown}? {MARK} {Path(source.name).name})\n"
+    )
     return Shrunk(
         text=question + write(shrinking.mapping),
         failure=failure.shown,
@@ -220,10 +224,10 @@ def _resized(mapping: Mapping, size: Callable[[int, int], int]) -> Mapping:
     return {**mapping, "fleet": fleet}
 
 
-Path_ = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 
 
-def _parts(mapping: Mapping) -> Iterator[Path_]:
+def _parts(mapping: Mapping) -> Iterator[Place]:
     """Paths of what may be left out, the largest first."""
     for name in ("fleet", "jobs"):
         entries = mapping.get(name) or ()
@@ -246,14 +250,14 @@ def _parts(mapping: Mapping) -> Iterator[Path_]:
         yield ("quotas",)
 
 
-def _at(mapping: Mapping, path: Path_) -> Any:
+def _at(mapping: Mapping, path: Place) -> Any:
     place: Any = mapping
     for step in path:
         place = place.get(step) if isinstance(place, dict) else None
     return place
 
 
-def _without(mapping: Mapping, path: Path_) -> tuple[Mapping, str]:
+def _without(mapping: Mapping, path: Place) -> tuple[Mapping, str]:
     """The mapping without one part, and the part's name for people."""
     smaller: Mapping = copy.deepcopy(mapping)
     place: Any = smaller
@@ -274,7 +278,7 @@ def _without(mapping: Mapping, path: Path_) -> tuple[Mapping, str]:
     return smaller, name
 
 
-def _prune(mapping: Mapping, path: Path_) -> None:
+def _prune(mapping: Mapping, path: Place) -> None:
     """Leave no empty mapping or list behind."""
     while path:
         place: Any = mapping

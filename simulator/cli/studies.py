@@ -1,4 +1,4 @@
-"""The commands that choose a plan: explain, sweep, shrink. Each imports what it needs when called."""
+"""The commands that choose a plan (explain, sweep, shrink); each imports what it needs."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def sweep(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder; an interrupted sweep in it is resumed (default: a fresh one under runs/).",
+            help="Folder; an interrupted sweep in it is resumed (default: fresh, under runs/).",
             show_default=False,
         ),
     ] = None,
@@ -64,7 +64,9 @@ def sweep(
     ] = "min:elapsed_s",
     target_arn: Annotated[
         str | None,
-        typer.Option(help="Target of create-job.json (default: the scenario's).", show_default=False),
+        typer.Option(
+            help="Target of create-job.json (default: the scenario's).", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
@@ -159,6 +161,14 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Say before anything runs what is to be expected, and which setting is the bottleneck."""
+    from simulator.explain import as_json as members
+    from simulator.explain import explain as work_out
+    from simulator.explain import render
+
+    explained = work_out(scenario, seed, things)
+    typer.echo(json.dumps(members(explained), indent=2) if as_json else render(explained), nl=False)
+    if as_json:
+        typer.echo()
 
 
 def shrink(

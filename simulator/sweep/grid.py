@@ -170,7 +170,9 @@ def _split(whole: str, text: str) -> Iterator[str]:
             depth -= 1
         elif character == "," and not depth:
             if not part.strip():
-                raise UsageError(f"--vary {whole!r}: a value is missing; write for example {_EXAMPLE}")
+                raise UsageError(
+                    f"--vary {whole!r}: a value is missing; write for example {_EXAMPLE}"
+                )
             yield part.strip()
             part = ""
             continue
@@ -209,7 +211,9 @@ def with_value(mapping: Mapping, path: str, value: Any) -> Mapping:
         elif not isinstance(place, dict):
             raise UsageError(f"--vary {path}: {so_far} is {shown(place)} and has no keys")
         elif isinstance(step, int):
-            raise UsageError(f"--vary {path}: {so_far or 'a scenario'} is no list; it has no [{step}]")
+            raise UsageError(
+                f"--vary {path}: {so_far or 'a scenario'} is no list; it has no [{step}]"
+            )
         if at == len(steps) - 1:
             place[step] = copy.deepcopy(value)
         elif isinstance(place, dict):
@@ -273,7 +277,9 @@ def cells(source: Source, varies: Sequence[Vary]) -> list[Cell]:
     for vary in varies:
         count *= len(vary.values)
     if count > MOST_CELLS:
-        raise UsageError(f"{count:,} combinations are too many; at most {MOST_CELLS:,} can be swept")
+        raise UsageError(
+            f"{count:,} combinations are too many; at most {MOST_CELLS:,} can be swept"
+        )
     choices = [list(zip(vary.texts, vary.values, strict=True)) for vary in varies]
     return [
         _cell(source, number, list(zip(paths, chosen, strict=True)))

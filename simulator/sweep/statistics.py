@@ -1,4 +1,4 @@
-"""Means of replications with their 90 % intervals (Student's t), from the standard library alone."""
+"""Means of replications with their 90 % intervals (Student's t), by the standard library alone."""
 
 import math
 from collections.abc import Sequence

@@ -33,6 +33,9 @@ DEFAULT_METRICS: Final = (
 
 DEFAULT_OBJECTIVE: Final = "min:elapsed_s"
 
+_COUNTED: Final = ("executions", "rejected", "unfinished")
+"""Mappings that leave out what is zero."""
+
 _SHARES: Final = {status.lower(): status for status in STATUSES}
 
 
@@ -54,7 +57,11 @@ def number_at(summary: Summary, path: str) -> float | None:
         if not isinstance(place, Mapping):
             return None
         if step not in place:
-            zero = at == len(steps) - 1 and steps[at - 1] in ("executions", "rejected", "unfinished")
+            zero = at == len(steps) - 1 and steps[at - 1] in (
+                "executions",
+                "rejected",
+                "unfinished",
+            )
             return 0.0 if zero else None
         place = place[step]
     if isinstance(place, bool) or not isinstance(place, (int, float)):
@@ -182,7 +189,9 @@ def tabulate(
     for path in (*metrics, objective.path):
         check_metric(path, summaries)
     columns = tuple(metrics) or tuple(
-        path for path in DEFAULT_METRICS if any(number_at(one, path) is not None for one in summaries)
+        path
+        for path in DEFAULT_METRICS
+        if any(number_at(one, path) is not None for one in summaries)
     )
     needed = dict.fromkeys((*columns, objective.path))
     rows = tuple(row_of(cell, seeds, results, tuple(needed), objective) for cell in cells)
@@ -225,7 +234,11 @@ def row_of(
 def _best(rows: Sequence[Row], objective: Objective) -> tuple[Row | None, tuple[str, ...]]:
     ranked = sorted(
         (row for row in rows if row.whole and row.done),
-        key=lambda row: (-row.passed / row.asked, -row.completed / row.asked, *_cost(row, objective)),
+        key=lambda row: (
+            -row.passed / row.asked,
+            -row.completed / row.asked,
+            *_cost(row, objective),
+        ),
     )
     if not ranked:
         return None, ()
@@ -328,7 +341,8 @@ def render(table: Table) -> str:
     ]
     widths = [max(len(line[at]) for line in (head, *body)) for at in range(len(head))]
     lines = [
-        "  " + "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        "  "
+        + "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in (head, *body)
     ]
     for row, at in zip(table.rows, range(1, len(lines)), strict=True):
