@@ -57,6 +57,7 @@ FLOORS = [
     ["explain.arithmetic"],
     ["sweep.crews", "sweep.journal", "sweep.table", "shrink", "explain.small",
      "explain.findings"],
+    ["sweep.writers"],
     ["sweep", "explain"],
     ["serve", "live"],
     ["embedded"],

@@ -77,8 +77,9 @@ def sweep(
     from simulator.sweep import Plan, Progress
     from simulator.sweep import sweep as run_sweep
     from simulator.sweep.crews import Crew, Dask, Processes
-    from simulator.sweep.table import DEFAULT_METRICS, line, render
-    from simulator.sweep.table import as_json as members
+    from simulator.sweep.table import DEFAULT_METRICS
+    from simulator.sweep.writers import as_json as members
+    from simulator.sweep.writers import line, render
 
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: at least one process is needed")

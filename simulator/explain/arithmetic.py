@@ -19,7 +19,6 @@ from simulator.jobs.messages import CreateJobRequest
 from simulator.jobs.model import STATUSES, Job
 from simulator.scenario import Scenario
 
-
 SAMPLED: Final = 100_000
 """Things that are drawn; each stands for several of a larger fleet."""
 
@@ -356,7 +355,7 @@ class _Rollout:
 
     def _aborts(self, told: Told) -> float | None:
         """When the service would cancel the job: the first moment at which a criterion holds."""
-        if self._job.abort is None or not told.history:
+        if self._job.abort is None:
             return None
         _, ends, status = told.all_attempts()
         there = ends <= self._until

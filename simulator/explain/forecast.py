@@ -95,15 +95,15 @@ class Told:
         counts = np.bincount(final, minlength=len(STATUSES))
         counts[STATUSES.index("CANCELED") if aborted else _QUEUED] += waiting
         total = max(1, int(counts.sum()))
-        return {name: int(n) / total for name, n in zip(STATUSES, counts, strict=True) if n}
+        return {STATUSES[at]: int(counts[at]) / total for at in np.flatnonzero(counts)}
 
     def by_attempt(self, things: int) -> list[dict[str, float]]:
         """Each attempt's share of things, and how it ends."""
         told = []
         for _, _, status in self._history:
             counts = np.bincount(status, minlength=len(STATUSES))
-            shares = {n: int(k) / len(status) for n, k in zip(STATUSES, counts, strict=True) if k}
-            told.append({"share": len(status) / things, **shares})
+            shares = {STATUSES[at]: int(counts[at]) / len(status) for at in np.flatnonzero(counts)}
+            told.append({"share": len(status) / things} | shares)
         return told
 
 

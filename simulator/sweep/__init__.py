@@ -2,7 +2,7 @@
 
 ``sweep`` is all of it for a program; ``jobfleet sweep`` says what it does on a terminal.
 In reading order: ``grid`` (the settings), ``statistics``, ``crews`` (who rehearses), ``journal``
-(the folder, and how a sweep is resumed), ``table`` (what came of it).
+(the folder, and how a sweep is resumed), ``table`` (what came of it), ``writers``.
 """
 
 import json
@@ -24,12 +24,10 @@ from simulator.sweep.table import (
     Objective,
     Row,
     Table,
-    as_csv,
-    as_json,
-    render,
     row_of,
     tabulate,
 )
+from simulator.sweep.writers import as_csv, as_json, render
 
 __all__ = ["Plan", "Progress", "Swept", "create_job", "sweep"]
 

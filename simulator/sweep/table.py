@@ -1,4 +1,4 @@
-"""Replications → a row for each setting, the best of them, and both as text, CSV and JSON.
+"""Replications → a row for each setting, and the best of them.
 
 Rule 1: a column is a number of ``summary.json``, by its dotted path, or the share of things whose
         executions have a status, by that status in small letters.
@@ -6,9 +6,7 @@ Rule 2: the best setting is the one with the largest share of verdicts passed, t
         completed, then with the best mean of the objective; of equals, the first in the grid.
 """
 
-import csv
 import difflib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -36,7 +34,7 @@ DEFAULT_OBJECTIVE: Final = "min:elapsed_s"
 _COUNTED: Final = ("executions", "rejected", "unfinished")
 """Mappings that leave out what is zero."""
 
-_SHARES: Final = {status.lower(): status for status in STATUSES}
+SHARES: Final = {status.lower(): status for status in STATUSES}
 
 
 # ------------------------------------------------------------------------------- numbers
@@ -47,9 +45,9 @@ def number_at(summary: Summary, path: str) -> float | None:
 
     A count that is zero may be absent from ``executions`` and from what is counted by a name.
     """
-    if path in _SHARES:
+    if path in SHARES:
         things = summary["things"]
-        count = summary["executions"].get(_SHARES[path], 0)
+        count = summary["executions"].get(SHARES[path], 0)
         return float(count / things) if things else None
     place: Any = summary
     steps = path.split(".")
@@ -71,7 +69,7 @@ def number_at(summary: Summary, path: str) -> float | None:
 
 def paths_in(summary: Summary) -> list[str]:
     """Every path of a summary that leads to a number."""
-    return [*_paths(summary, ""), *_SHARES]
+    return [*_paths(summary, ""), *SHARES]
 
 
 def _paths(value: Any, path: str) -> Iterator[str]:
@@ -256,7 +254,7 @@ def _best(rows: Sequence[Row], objective: Objective) -> tuple[Row | None, tuple[
         and not _apart(row.goal, best.goal)
     ]
     if equals:
-        others = ", ".join(_settings(row.settings) for row in equals[:3])
+        others = ", ".join(settings_of(row.settings) for row in equals[:3])
         more = f" and {len(equals) - 3} more" if len(equals) > 3 else ""
         remarks.append(
             f"in {objective.path} these are as good, seed for seed, as far as {best.done} seeds "
@@ -281,7 +279,7 @@ def _apart(one: Mapping[int, float], other: Mapping[int, float]) -> bool:
     return differences.low > 0 or differences.high < 0
 
 
-# ------------------------------------------------------------------------------- writers
+# ------------------------------------------------------------------------------- names
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
@@ -297,128 +295,12 @@ def short_names(paths: Sequence[str]) -> list[str]:
     return names
 
 
-def _settings(settings: Sequence[tuple[str, str]]) -> str:
+def headings(metrics: Sequence[str]) -> list[str]:
+    """Names of columns: two steps say what is counted."""
+    return [".".join(path.split(".")[-2:]) for path in metrics]
+
+
+def settings_of(settings: Sequence[tuple[str, str]]) -> str:
+    """``maximumPerMinute=200 step_timeout=5m``."""
     names = short_names([path for path, _ in settings])
     return " ".join(f"{name}={value}" for name, (_, value) in zip(names, settings, strict=True))
-
-
-def shown(path: str, found: Estimate | None) -> str:
-    """``3,780 ± 12``; shares as percentages."""
-    if found is None:
-        return "–"
-    share = path in _SHARES or path.rpartition(".")[2] == "rate"
-    factor, sign = (100, " %") if share else (1, "")
-    mean, half = found.mean * factor, None if found.half is None else found.half * factor
-    digits = 2 if share else 0 if abs(mean) >= 1000 else 1 if abs(mean) >= 10 else 2
-    text = f"{mean:,.{digits}f}"
-    return f"{text}{sign}" if half is None else f"{text} ± {half:,.{digits}f}{sign}"
-
-
-def line(row: Row, metrics: Sequence[str]) -> str:
-    """One finished setting, for the terminal as the sweep goes on."""
-    names = short_names(list(metrics))
-    numbers = "  ".join(
-        f"{name} {shown(path, row.metrics.get(path))}"
-        for name, path in zip(names, metrics, strict=True)
-    )
-    failed = f", {len(row.errors)} without result" if row.errors else ""
-    settings = _settings(row.settings) or "as it is"
-    return f"{settings}: {row.passed}/{row.asked} passed{failed}  {numbers}"
-
-
-def render(table: Table) -> str:
-    """The table for a terminal."""
-    paths = [path for path, _ in table.rows[0].settings]
-    head = [*short_names(paths), "passed", "completed", *short_names(table.metrics)]
-    body = [
-        [
-            *(value for _, value in row.settings),
-            f"{row.passed}/{row.asked}",
-            f"{row.completed}/{row.asked}",
-            *(shown(path, row.metrics.get(path)) for path in table.metrics),
-        ]
-        for row in table.rows
-    ]
-    widths = [max(len(line[at]) for line in (head, *body)) for at in range(len(head))]
-    lines = [
-        "  "
-        + "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in (head, *body)
-    ]
-    for row, at in zip(table.rows, range(1, len(lines)), strict=True):
-        if row is table.best:
-            lines[at] = "*" + lines[at][1:]
-    lines.append("")
-    n = len(table.seeds)
-    seeds = f"seed {table.seeds[0]}" if n == 1 else f"seeds {table.seeds[0]} to {table.seeds[-1]}"
-    interval = "" if n == 1 else "; mean ± half of its 90 % interval (Student's t)"
-    lines.append(f"{seeds}{interval}")
-    lines += list(_errors(table))
-    lines += list(_about_best(table))
-    return "\n".join(lines) + "\n"
-
-
-def _errors(table: Table) -> Iterator[str]:
-    for row in table.rows:
-        for seed, why in row.errors[:1]:
-            more = f" ({len(row.errors)} seeds)" if len(row.errors) > 1 else ""
-            yield f"No result: {_settings(row.settings)}, seed {seed}: {why}{more}"
-    missing = sum(row.asked - row.done - len(row.errors) for row in table.rows)
-    if missing:
-        yield f"{missing:,} of {sum(row.asked for row in table.rows):,} rehearsals are not done yet"
-
-
-def _about_best(table: Table) -> Iterator[str]:
-    if table.best is None:
-        yield "No setting has all its results, so none is the best"
-        return
-    settings = _settings(table.best.settings) or "the scenario as it is"
-    yield f"Best (most verdicts passed, then {table.objective}): {settings}"
-    for remark in table.remarks:
-        yield f"  {remark}"
-
-
-def as_json(table: Table) -> dict[str, Any]:
-    """The table as JSON members."""
-    return {
-        "seeds": list(table.seeds),
-        "objective": {"path": table.objective.path, "way": table.objective.way},
-        "rows": [_row_as_json(row) for row in table.rows],
-        "best": None if table.best is None else _row_as_json(table.best),
-        "remarks": list(table.remarks),
-    }
-
-
-def _row_as_json(row: Row) -> dict[str, Any]:
-    return {
-        "cell": row.cell,
-        "settings": dict(row.settings),
-        "asked": row.asked,
-        "done": row.done,
-        "passed": row.passed,
-        "completed": row.completed,
-        "errors": [{"seed": seed, "error": why} for seed, why in row.errors],
-        "metrics": {
-            path: None
-            if found is None
-            else {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
-            for path, found in row.metrics.items()
-        },
-    }
-
-
-def as_csv(table: Table) -> str:
-    """The table for a spreadsheet: for each metric mean, low and high."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    paths = [path for path, _ in table.rows[0].settings]
-    columns = [f"{path} {end}" for path in table.metrics for end in ("mean", "low", "high")]
-    writer.writerow([*paths, "asked", "done", "passed", "completed", "errors", *columns])
-    for row in table.rows:
-        numbers: list[float | None] = []
-        for path in table.metrics:
-            found = row.metrics.get(path)
-            numbers += (None, None, None) if found is None else (found.mean, found.low, found.high)
-        writer.writerow([*(value for _, value in row.settings), row.asked, row.done, row.passed,
-                         row.completed, len(row.errors), *numbers])  # fmt: skip
-    return text.getvalue()
