@@ -60,6 +60,8 @@ class Findings:
     what_ifs: tuple[WhatIf, ...]
     bottleneck: str
     why: str
+    saves_s: float
+    """What changing it saves; 0 where that is not a matter of time."""
 
 
 def find(scenario: Scenario, seed: int) -> Findings:
@@ -67,7 +69,7 @@ def find(scenario: Scenario, seed: int) -> Findings:
     forecasts = several(scenario, seed)
     now = middle(forecasts)
     changed = tuple(_what_ifs(scenario, seed))
-    bottleneck, why = _bottleneck(now, changed)
+    bottleneck, why, saves_s = _bottleneck(now, changed)
     return Findings(
         forecast=now,
         low_s=min(one.ends_s for one in forecasts),
@@ -78,6 +80,7 @@ def find(scenario: Scenario, seed: int) -> Findings:
         what_ifs=changed,
         bottleneck=bottleneck,
         why=why,
+        saves_s=saves_s,
     )
 
 
@@ -180,29 +183,33 @@ def _what_ifs(scenario: Scenario, seed: int) -> Iterator[WhatIf]:
         yield WhatIf("step timeout", said, of(step_timeout=2.0), of(step_timeout=0.5), "halved")
 
 
-def _bottleneck(now: Forecast, what_ifs: tuple[WhatIf, ...]) -> tuple[str, str]:
-    """The setting that costs the most time, and why it does."""
+def _bottleneck(now: Forecast, what_ifs: tuple[WhatIf, ...]) -> tuple[str, str, float]:
+    """The setting that costs the most time, why it does, and the seconds."""
     if now.writes / DATA_PLANE_PER_S > 0.9 * now.elapsed_s > 0:
-        return "quota", (
+        why = (
             f"{now.writes:,.0f} writes take {now.writes / DATA_PLANE_PER_S:,.0f} s at AWS's "
             f"{DATA_PLANE_PER_S} per second"
         )
+        return "quota", why, 0.0
     if now.aborts_s is not None:
-        return "abort", "an abort criterion comes to hold: nothing else matters until it does not"
+        why = "an abort criterion comes to hold: nothing else matters until it does not"
+        return "abort", why, 0.0
     if now.stuck:
-        return "timeout", (
+        why = (
             f"{now.stuck:.1%} of things never end: they hang or are gone, and no timer ends them "
             "(timeoutConfig.inProgressTimeoutInMinutes), or a retry waits for them"
         )
-    saved = [(now.ends_s - one.improved.ends_s, one) for one in what_ifs]
+        return "timeout", why, 0.0
     if math.isinf(now.ends_s):
-        return "nothing", "the job never ends by itself: it is CONTINUOUS"
-    if not saved:
-        return "nothing", "no setting is left to change"
-    most, best = max(saved, key=lambda pair: pair[0])
-    if most < NOTICEABLE * now.ends_s:
-        return "nothing", "no setting alone makes it noticeably shorter"
-    return best.setting, (
-        f"{best.better}, the rollout takes {most:,.0f} s less"
-        f" ({most / now.ends_s:.0%} of {now.ends_s:,.0f} s)"
+        return "nothing", "the job never ends by itself: it is CONTINUOUS", 0.0
+    most, best = max(
+        ((now.ends_s - one.improved.ends_s, one) for one in what_ifs), key=lambda pair: pair[0]
     )
+    if most < NOTICEABLE * now.ends_s:
+        return "nothing", "no setting alone makes it noticeably shorter", 0.0
+    return best.setting, f"{best.better}, {in_words(most, now.ends_s)}", most
+
+
+def in_words(saves_s: float, of_s: float) -> str:
+    """What a change saves."""
+    return f"the rollout takes {saves_s:,.0f} s less ({saves_s / of_s:.0%} of {of_s:,.0f} s)"
