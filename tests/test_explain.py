@@ -210,6 +210,15 @@ def test_a_part_of_the_fleet_at_a_part_of_the_rate_stands_for_the_whole(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["s.yaml"], "nothing is written"
 
 
+def test_the_example_of_the_planning_page_is_as_it_says() -> None:
+    page = (ROOT / "docs/planning.md").read_text()
+    example = loads(page.partition("```yaml\n")[2].partition("```")[0]).scenario
+    found = find(example, 1)
+    assert found.bottleneck == "abort"
+    assert found.abort_chance == pytest.approx(0.8, abs=0.2)
+    assert found.forecast.writes_per_s == 2000
+
+
 def test_rates_are_scaled_with_the_fleet_and_quotas_are_not() -> None:
     small = scaled(
         {

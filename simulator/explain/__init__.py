@@ -168,6 +168,11 @@ def _abort(findings: Findings) -> Iterator[str]:
             f"  it comes to hold at some time in {_share(findings.abort_chance)} of "
             f"{findings.seeds} forecasts"
         )
+        if findings.abort_chance > max(one.at_the_minimum for one in findings.aborts) + 0.1:
+            yield (
+                "  (failures end sooner than successes, and it is looked at again with each end: "
+                "early on, their share is larger than it will be)"
+            )
 
 
 def _changes(findings: Findings) -> Iterator[str]:

@@ -111,7 +111,15 @@ _QUEUED: Final = STATUSES.index("QUEUED")
 
 
 def middle(forecasts: list[Forecast]) -> Forecast:
-    """Medians of times, means of shares; whether it completes or aborts is by the majority."""
+    """Medians of times, means of shares: of those that abort, or of those that do not.
+
+    Whichever are more: between the two there is nothing that could be expected.
+    """
+    aborting = [one for one in forecasts if one.aborts_s is not None]
+    if 2 * len(aborting) > len(forecasts):
+        forecasts = aborting
+    elif aborting:
+        forecasts = [one for one in forecasts if one.aborts_s is None]
     numbers: dict[str, Any] = {
         name: float(np.median([getattr(one, name) for one in forecasts])) for name in _TIMES
     }
@@ -127,7 +135,7 @@ def middle(forecasts: list[Forecast]) -> Forecast:
         forecasts[0],
         **numbers,
         completes=sum(one.completes for one in forecasts) * 2 > len(forecasts),
-        aborts_s=float(np.median(aborts)) if 2 * len(aborts) > len(forecasts) else None,
+        aborts_s=float(np.median(aborts)) if aborts else None,
         shares=_mean_by_name([one.shares for one in forecasts]),
         attempts=tuple(_mean_by_name(list(same)) for same in zip(*padded, strict=True)),
     )

@@ -15,7 +15,7 @@ from simulator.errors import UsageError
 from simulator.jobs.model import STATUSES
 from simulator.report.summary import COMPLETED
 from simulator.sweep.grid import Cell
-from simulator.sweep.statistics import Estimate, estimate
+from simulator.sweep.statistics import LEVEL, Estimate, estimate
 
 Summary = Mapping[str, Any]
 
@@ -244,6 +244,12 @@ def _best(rows: Sequence[Row], objective: Objective) -> tuple[Row | None, tuple[
     if not best.passes:
         remarks.append(
             f"no setting passes with every seed; this one does with {best.passed} of {best.asked}"
+        )
+    else:
+        sure = (1 - LEVEL) ** (1 / best.asked)
+        remarks.append(
+            f"it passes with {best.passed} of {best.asked} seeds; with {LEVEL:.0%} confidence, "
+            f"with at least {sure:.0%} of all seeds"
         )
     if best.completed < best.asked:
         remarks.append(f"the job completes with {best.completed} of {best.asked} seeds only")
