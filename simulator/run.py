@@ -23,6 +23,8 @@ import numpy as np
 from simulator.behaviour import NetworkChance, WorkTable, ramp
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
+from simulator.executions import FILE as EXECUTIONS
+from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
@@ -39,9 +41,9 @@ from simulator.scenario.file import Loaded
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.today import utc_now as utc_now
-from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
-from simulator.world import Link, World
+from simulator.transports.weather import Weather
+from simulator.world import Link, Listener, World
 
 DEFAULT_SEED: Final = 1
 INTERRUPTED: Final = "interrupted"
@@ -84,7 +86,8 @@ class Resolved:
 
     def work(self) -> WorkTable:
         """Every thing's work plans."""
-        return WorkTable(self.scenario.cohorts(), self.seed)
+        scenario = self.scenario
+        return WorkTable(scenario.cohorts(), self.seed, scenario.batches(), scenario.jobs())
 
     def world(
         self,
@@ -96,13 +99,12 @@ class Resolved:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
         network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        return World(loop, now, self.work(), network, chance, recorder, time_scale)
+        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
+        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
 
-    def lossy(self, link: Link, index: int, world: World) -> Link:
-        """A link with the scenario's network around it, where it has one to speak of."""
-        if world.chance.quiet:
-            return link
-        return LossyLink(link, index, world.chance, world.network.reply_timeout)
+    def weather(self, world: World) -> Weather:
+        """The things' networks, to be put around their links."""
+        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ class Finished:
     wall_s: float
     wakeups: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    executions: Executions | None = None
 
 
 def group_of(job_id: str) -> str:
@@ -248,13 +251,17 @@ class Rehearsal:
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host)
+        broker = MemoryBroker(host, world.sleep)
+
+        weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
-            link = MemoryLink(broker, name, thing)
-            if world.chance.quiet:
-                return TakingTurns(link, loop, recorder)
-            return self.resolved.lossy(link, index, world)
+            def memory(listener: Listener) -> Link:
+                link = MemoryLink(broker, name, listener, thing.reader)
+                quiet = weather.chance_of(index).quiet
+                return TakingTurns(link, loop, recorder) if quiet else link
+
+            return weather.around(index, thing, memory, second=thing.second)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -264,6 +271,7 @@ class Rehearsal:
         host.publish()
         starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world))
+        weather.begin()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
@@ -271,9 +279,11 @@ class Rehearsal:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
         job = service.job(scenario.job_id)
         outcome, fates = outcome_of(job), fleet.fates()
+        executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        weather.close()
         host.close()
         fleet.stop()
         records = recorder.records()
@@ -288,7 +298,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=ended,
         )
-        return Finished(self.resolved, summary, records, wall_s=0.0)
+        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
     def _heard(self, effect: Effect, _now: float) -> None:
         if isinstance(effect, JobEnded):
@@ -348,6 +358,9 @@ class RunDirectory:
         about = {**machine(started, finished.wall_s), **finished.extra}
         self._text(SCENARIO, dump(finished.resolved.scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
+        executions = finished.executions
+        if executions is not None:
+            self._folder.write(EXECUTIONS, lambda file: save(executions, file))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
         self._text("summary.json", json.dumps(summary, indent=2) + "\n")
 

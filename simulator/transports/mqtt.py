@@ -17,7 +17,7 @@ from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRe
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
 from simulator.mqtt import Connect, Publish, encode_puback, encode_publish
 from simulator.mqtt_client import ClientConnection
-from simulator.thing import Thing
+from simulator.world import Listener
 
 SWEEP_S: Final = 0.25
 CONNECTING: Final = 256
@@ -43,22 +43,31 @@ class MqttNetwork:
         self.gate = asyncio.Semaphore(CONNECTING)
         self.links: dict[MqttLink, None] = {}
         self._unacknowledged: list[MqttLink] = []
+        self._round = 0
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
 
     def acknowledge_later(self, link: "MqttLink") -> None:
         """Let a link's acknowledgements travel with its next request, if that comes at once.
 
         A reply wakes its thing in the loop's next round, and the thing mostly asks again: one
-        system call instead of two. What is left is sent the round after.
+        system call instead of two. What is left is sent the round after, and only what is of that
+        round: replies that came meanwhile have not woken anybody yet.
         """
         if not self._unacknowledged:
-            self.loop.call_soon(self.loop.call_soon, self._acknowledge)
+            self.loop.call_soon(self._next_round)
         self._unacknowledged.append(link)
+        link.replied_in = self._round
 
-    def _acknowledge(self) -> None:
+    def _next_round(self) -> None:
         links, self._unacknowledged = self._unacknowledged, []
+        self.loop.call_soon(self._acknowledge, links, self._round)
+        self._round += 1
+
+    @staticmethod
+    def _acknowledge(links: list["MqttLink"], replied_in: int) -> None:
         for link in links:
-            link.acknowledge()
+            if link.replied_in == replied_in:
+                link.acknowledge()
 
     async def close(self) -> None:
         """Stop sweeping; links are closed by their things."""
@@ -86,9 +95,11 @@ class MqttLink(ClientConnection):
         "_update_topic",
         "_waiting",
         "connected",
+        "fault",
+        "replied_in",
     )
 
-    def __init__(self, network: MqttNetwork, name: str, thing: Thing) -> None:
+    def __init__(self, network: MqttNetwork, name: str, thing: Listener) -> None:
         super().__init__(network.loop)
         self._network = network
         self._name = name
@@ -98,6 +109,9 @@ class MqttLink(ClientConnection):
         self._update_job = self._update_accepted = ""
         self._update_topic = b""
         self.connected = False
+        self.fault = 0
+        self.replied_in = 0
+        """The round in which the first reply came that is not acknowledged yet."""
 
     # ----------------------------------------------------------------------- for the thing
 
@@ -115,7 +129,7 @@ class MqttLink(ClientConnection):
         self.connected = True
         network.links[self] = None
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Publish a request and wait for its reply."""
         transport = self._transport
         if transport is None or not self.connected:
