@@ -34,6 +34,7 @@ The house in reading order (a module imports only from what stands above it here
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
+    locust_feed.py   records into Locust's tables
     live_run.py      one live run from its beginning to its summary
     locust_bridge.py Locust measures it
     aws_cli/         the AWS CLI's iot-jobs-data commands

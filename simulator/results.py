@@ -135,13 +135,13 @@ class Recorder:
         self.add = self.fresh.append
         """Take one record (a tuple in the order of ``Record``)."""
 
-    def drain(self) -> list[Row]:
+    def drain(self) -> Records:
         """Pack what is fresh, and return it."""
         count = len(self.fresh)
-        part = self.fresh[:count]
+        part = np.array(self.fresh[:count], DTYPE)
         del self.fresh[:count]
-        if part:
-            self._chunks.append(np.array(part, DTYPE))
+        if count:
+            self._chunks.append(part)
         return part
 
     def records(self) -> Records:

@@ -64,7 +64,7 @@ FLOORS = [
     ["export"],
     ["run"],
     ["serve", "live"],
-    ["embedded"],
+    ["embedded", "locust_feed"],
     ["live_run"],
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
