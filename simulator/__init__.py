@@ -4,8 +4,9 @@ The house in reading order (a module imports only from what stands above it here
 
     errors.py        every exception we raise
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
-                     messages, execution, rollout, registry, board, ledger, lifecycle, enrolment,
-                     templates, control_plane, listings, data_plane, service, wire, rest
+                     messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
+                     enrolment, templates, control_plane, listings, data_plane, service, wire,
+                     rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     timers.py        what is due when
     errand.py        a coroutine that the virtual loop drives itself
