@@ -23,6 +23,8 @@ import numpy as np
 from simulator.behaviour import NetworkChance, WorkTable, ramp
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
+from simulator.executions import FILE as EXECUTIONS
+from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
@@ -105,7 +107,7 @@ class Resolved:
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
-        return Weather(world, self.seed, world.work.select)
+        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
 
 
 @dataclass(slots=True)
@@ -118,6 +120,7 @@ class Finished:
     wall_s: float
     wakeups: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    executions: Executions | None = None
 
 
 def group_of(job_id: str) -> str:
@@ -248,7 +251,7 @@ class Rehearsal:
 
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
-        service = JobsService(epoch=scenario.epoch_s, notify=False)
+        service = JobsService(epoch=scenario.epoch_s)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
@@ -262,7 +265,7 @@ class Rehearsal:
                 quiet = weather.chance_of(index).quiet
                 return TakingTurns(link, loop, recorder) if quiet else link
 
-            return weather.around(index, thing, memory)
+            return weather.around(index, thing, memory, second=thing.second)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -280,6 +283,7 @@ class Rehearsal:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
         job = service.job(scenario.job_id)
         outcome, fates = outcome_of(job), fleet.fates()
+        executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
@@ -299,7 +303,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=ended,
         )
-        return Finished(self.resolved, summary, records, wall_s=0.0)
+        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
     def _heard(self, effect: Effect, _now: float) -> None:
         if isinstance(effect, JobEnded):
@@ -374,6 +378,9 @@ class RunDirectory:
         about = {**machine(started, finished.wall_s), **finished.extra}
         self._text(SCENARIO, dump(finished.resolved.scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
+        executions = finished.executions
+        if executions is not None:
+            self._folder.write(EXECUTIONS, lambda file: save(executions, file))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
         self._text("summary.json", json.dumps(summary, indent=2) + "\n")
 

@@ -20,7 +20,7 @@ from simulator.behaviour import (
 )
 from simulator.clock import VirtualLoop
 from simulator.errors import Disconnected
-from simulator.jobs.messages import NotifyNext
+from simulator.jobs.messages import CancelJobRequest, NotifyNext
 from simulator.results import Recorder
 from simulator.transports.lossy import LossyLink
 from simulator.transports.weather import ExposedLink, Weather
@@ -65,6 +65,12 @@ async def lost(link: Any, token: str, after: float = 0.0) -> str:
     with pytest.raises(Disconnected):
         await through(link, token, after=after)
     return results.FAULTS[link.fault]
+
+
+def cancel(door: Door) -> None:
+    """The pending list becomes empty: a notice."""
+    door.host.service.cancel_job("j", CancelJobRequest(), True, door.host.now())
+    door.host.publish()
 
 
 def test_only_who_can_lose_a_connection_pays_for_it() -> None:
@@ -178,8 +184,7 @@ def test_a_partition_refuses_connects_swallows_requests_and_notices_and_ends_con
         await asyncio.sleep(60.0 - loop.time())
         assert await through(link, "b", version=3) == ("NoReply", "partition", False)
         assert loop.time() == 65.0
-        door.host.service.cancel_job("j", door_cancel(), door.host.now())
-        door.host.publish()
+        cancel(door)
         assert told.notices == []
         link.close()
         assert await reconnected(link) == ("refused", "partition")
@@ -189,12 +194,6 @@ def test_a_partition_refuses_connects_swallows_requests_and_notices_and_ends_con
         assert [said for _, _, said in door.arrived] == ["accepted"]
 
     virtually(main)
-
-
-def door_cancel() -> Any:
-    from simulator.jobs.messages import CancelJobRequest
-
-    return CancelJobRequest(force=True)
 
 
 def test_the_connections_that_a_partition_found_are_dead_when_it_ends() -> None:
@@ -226,6 +225,7 @@ def test_who_is_not_meant_notices_nothing() -> None:
         assert await reconnected(link) == ("connected", "")
         await asyncio.sleep(10.0)
         assert await through(link, "a") == ("accepted", "")
-        assert told.disconnects == 0
+        cancel(door)
+        assert (told.disconnects, len(told.notices)) == (0, 1)
 
     virtually(main)
