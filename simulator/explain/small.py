@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from simulator import results
+from simulator.progress import Progress
 from simulator.report.summary import Summary
 from simulator.run import Rehearsal, Resolved
 from simulator.scenario import units
@@ -56,7 +57,8 @@ def rehearse_small(source: Source, resolved: Resolved, without: str | None = Non
             cohort.pop(without, None)
     _, loaded = source.read(mapping)
     small = Resolved.of(loaded, resolved.seed, things)
-    rehearsal = Rehearsal(small, _ending(time.perf_counter() + PATIENCE_S, lambda: rehearsal))
+    rehearsal = Rehearsal(small)
+    rehearsal.progress = _ending(time.perf_counter() + PATIENCE_S, rehearsal)
     finished = rehearsal.run()
     return Small(
         things=things,
@@ -68,15 +70,15 @@ def rehearse_small(source: Source, resolved: Resolved, without: str | None = Non
     )
 
 
-def _ending(at: float, rehearsal: Callable[[], Rehearsal]) -> Callable[[str], None]:
+def _ending(at: float, rehearsal: Rehearsal) -> Callable[[Progress], None]:
     """A rehearsal's progress, which ends it when its time is over."""
     ended = False
 
-    def progress(_: str) -> None:
+    def progress(_: Progress) -> None:
         nonlocal ended
         if not ended and time.perf_counter() > at:
             ended = True
-            rehearsal().interrupt()
+            rehearsal.interrupt()
 
     return progress
 

@@ -194,7 +194,7 @@ class ExposedLink(LossyLink):
         weather, began = self._weather, self._weather.now()
         latency, _ = self._next()
         if latency:
-            await self._sleep(latency)
+            await asyncio.sleep(latency)
         if weather.cuts(self.index, began, weather.now()):
             self.fault = results.PARTITION
             raise Disconnected("a partition lies between")
