@@ -29,6 +29,7 @@ The house in reading order (a module imports only from what stands above it here
     worker.py        how it works on an execution
     thing.py         one virtual thing
     finders.py       agents that come by their executions otherwise
+    attendance.py    who calls things away and back
     standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
     scenario/        the YAML file

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import NetworkChance, WorkTable, ramp
+from simulator.behaviour import NetworkChance, PresenceTable, WorkTable, ramp
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
 from simulator.fleet import Fates, Fleet
@@ -95,10 +95,14 @@ class Resolved:
         time_scale: float,
     ) -> World:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
-        network = self.scenario.network_values()
+        scenario = self.scenario
+        network = scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
-        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
+        jobs = {job.job_id: at for at, job in enumerate(scenario.jobs())}
+        presence = PresenceTable(scenario.cohorts(), self.seed, scenario.epoch_s)
+        return World(
+            loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs, presence
+        )
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""

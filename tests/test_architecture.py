@@ -53,7 +53,7 @@ FLOORS = [
     ["caller"],
     ["worker"],
     ["thing", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
-    ["finders"],
+    ["finders", "attendance"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.memory",
      "transports.mqtt", "transports.aiomqtt"],
     ["transports.weather"],
