@@ -60,7 +60,8 @@ class Caller:
     """One agent and its link."""
 
     __slots__ = (
-        "_ordinal", "_returned", "_setbacks", "_world", "absent", "agent", "gone", "index", "link", "off",
+        "_ordinal", "_returned", "_setbacks", "_world", "absent", "agent", "gone", "index", "link",
+        "off",
     )  # fmt: skip
 
     def __init__(self, index: int, world: World, agent: Agent | None = None) -> None:
