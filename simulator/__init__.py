@@ -35,6 +35,7 @@ The house in reading order (a module imports only from what stands above it here
     scenario/        the YAML file
     report/          records → summary → text and JSON
     run_directory.py the folder that a run leaves behind
+    progress.py      how far a rehearsal is
     run.py           where everything meets
     serve.py         the service on real ports
     embedded.py      the same in a process of its own

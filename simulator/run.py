@@ -30,6 +30,7 @@ from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
 from simulator.jobs.model import Job
 from simulator.jobs.registry import Registry
+from simulator.progress import Progress
 from simulator.report import summary as report
 from simulator.report.summary import Outcome, Summary
 from simulator.results import Recorder, Records
@@ -50,8 +51,10 @@ SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
 
 WATCH_S: Final = 30.0
+SAY_S: Final = 0.5
+"""Wall time between two looks at how far a rehearsal is."""
 DRAIN_EVERY: Final = 2_000
-"""Every so many virtual seconds, records are packed if so many are fresh: a million of them as
+"""Every ``WATCH_S`` virtual seconds, records are packed if so many are fresh: a million of them as
 Python tuples would be a gigabyte, and a cold one."""
 
 
@@ -203,14 +206,15 @@ def summarise(
 class Rehearsal:
     """One scenario in virtual time."""
 
-    def __init__(self, resolved: Resolved, progress: Callable[[str], None] | None = None) -> None:
-        """Prepare it; ``progress`` is told now and then how far it is.
+    def __init__(self, resolved: Resolved) -> None:
+        """Prepare it.
 
         Raises:
             UsageError: in this scenario, virtual time would never get on.
         """
         self.resolved = resolved
-        self._progress = progress
+        self.progress: Callable[[Progress], None] | None = None
+        """Is told now and then how far it is."""
         self._ended: asyncio.Future[str] | None = None
         scenario = resolved.scenario
         self._patience = patience(scenario.things)
@@ -271,7 +275,7 @@ class Rehearsal:
         service.create_job(scenario.job_id, request, host.now())
         host.publish()
         starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
-        watching = loop.create_task(self._watch(world))
+        watching = loop.create_task(self._watch(world, service))
         weather.begin()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
@@ -308,12 +312,12 @@ class Rehearsal:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(why)
 
-    async def _watch(self, world: World) -> None:
+    async def _watch(self, world: World, service: JobsService) -> None:
         """Pack records now and then, and say how far the run is."""
         until = self.resolved.scenario.load.until
         often, rarely = min(until / 200, WATCH_S), until / 200
         wait, seen = often, 0
-        said = time.perf_counter()
+        began = said = time.perf_counter()
         while True:
             await asyncio.sleep(wait)
             fresh = len(world.recorder.fresh)
@@ -323,9 +327,10 @@ class Rehearsal:
                 world.recorder.drain()
                 fresh = 0
             seen = fresh
-            if self._progress is not None and time.perf_counter() - said > 1:
+            if self.progress is not None and time.perf_counter() - said > SAY_S:
                 said = time.perf_counter()
-                self._progress(f"{world.now() / until:4.0%} of {until:g} s rehearsed")
+                jobs = service.jobs.values()
+                self.progress(Progress.of(jobs, world.now(), until, said - began))
 
 
 def rehearse(resolved: Resolved) -> Finished:
