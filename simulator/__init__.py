@@ -32,6 +32,7 @@ The house in reading order (a module imports only from what stands above it here
     attendance.py    who calls things away and back
     standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
+    campaign.py      the jobs of a scenario, one after another
     scenario/        the YAML file
     report/          records → summary → text and JSON
     run_directory.py the folder that a run leaves behind

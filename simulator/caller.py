@@ -191,7 +191,7 @@ class Caller:
         while True:
             if isinstance(error, NoReply):
                 lost = request.status
-                if self.link.fault != results.LOST_REQUEST_FAULT:
+                if error.applied is not False:
                     unanswered = request.status
             elif isinstance(error, (VersionMismatch, InvalidStateTransition)):
                 state = error.execution_state
@@ -271,6 +271,8 @@ class Caller:
                 cause, edge = attribute(
                     error, request.status, expected, unanswered, stale=current.stale
                 )
+                if fault:
+                    cause = results.UNKNOWN  # its own doing, which has no name among them
         self._record(
             OPERATION[type(request)], outcome, sent, current, due, cause=cause, edge=edge,
             fault=fault,

@@ -56,26 +56,26 @@ class Fates:
     def truth(self, name: str, job_id: str, number: int, at: float) -> tuple[Truth, str]:
         """What a thing really did at ``at``, and the fault by which its connection was gone.
 
-        ``at`` is in scenario seconds; the fault is one of ``results.FAULTS``, empty where there was
-        a connection.
+        The fault is one of ``results.FAULTS``, empty where there was a connection.
         """
-        clock, key = at / self.time_scale, (name, job_id, number)
+        key = (name, job_id, number)
         mishap = self.mishaps.get(key)
-        if mishap is not None and mishap.since <= clock < mishap.until:
+        if mishap is not None and mishap.since <= at < mishap.until:
             return ("hung" if mishap.outcome is Outcome.HANG else "vanished"), ""
         fault = self._cut_off(name, at)
         done = self.unreported.get(key)
-        if done is not None and done <= clock:
+        if done is not None and done <= at:
             return "unreported", fault
         return ("away" if fault else "working"), fault
 
     def _cut_off(self, name: str, at: float) -> str:
         """By which fault a thing had no connection."""
         for gone in self.absences.get(name, ()):
-            if gone.since <= at / self.time_scale < gone.until:
+            if gone.since <= at < gone.until:
                 return results.FAULTS[gone.fault or results.DISCONNECT]
+        now = at * self.time_scale
         for partition, meant in self.partitions:
-            if partition.at <= at < partition.at + partition.lasts and meant[self.indices[name]]:
+            if partition.at <= now < partition.at + partition.lasts and meant[self.indices[name]]:
                 return results.FAULTS[results.PARTITION]
         return ""
 

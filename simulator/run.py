@@ -10,9 +10,10 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,16 +21,19 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.behaviour import EVERYTHING, NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.campaign import Campaign as Campaign
+from simulator.campaign import gather
+from simulator.campaign import group_of as group_of
+from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
-from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
+from simulator.jobs.messages import CreateJobRequest
 from simulator.jobs.model import Job
-from simulator.jobs.registry import Registry
 from simulator.progress import Progress
 from simulator.report import summary as report
 from simulator.report.summary import Outcome, Summary
@@ -111,6 +115,20 @@ class Resolved:
         """The things' networks, to be put around their links."""
         return Weather(world, self.seed, world.work.select)
 
+    def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
+        """Register the fleet and each job's things, and have the jobs ready to be created."""
+        scenario, registry, names = self.scenario, host.service.registry, work.names()
+        for name in names:
+            registry.create_thing(name)
+        targets = {}
+        for plan in scenario.jobs():
+            meant = names
+            if plan.targets != EVERYTHING:
+                meant = [names[at] for at in np.flatnonzero(work.select(plan.targets)).tolist()]
+            targets[plan.job_id] = gather(registry, plan.job_id, meant)
+        request = partial(create_job_request, scenario)
+        return Campaign(host, scenario.jobs(), targets, request, over)
+
 
 @dataclass(slots=True)
 class Finished:
@@ -124,43 +142,37 @@ class Finished:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def group_of(job_id: str) -> str:
-    """The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one.
-
-    One per job, so that nothing of another run is in it.
-    """
-    return f"jobfleet-{job_id}"
-
-
-def register(registry: Registry, job_id: str, names: list[str]) -> str:
-    """Make the fleet's things and their group; return the group's ARN."""
-    group = group_of(job_id)
-    registry.create_thing_group(group)
-    for name in names:
-        registry.create_thing(name)
-        registry.add_thing_to_thing_group(name, group)
-    return registry.group_arn(group)
+def create_job_request(
+    scenario: Scenario, target_arn: str, job_id: str | None = None
+) -> CreateJobRequest:
+    """One of the scenario's jobs, or the only one, as a checked request."""
+    return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
 
 
-def create_job_request(scenario: Scenario, target_arn: str) -> CreateJobRequest:
-    """The scenario's job as a checked request."""
-    return msgspec.convert(scenario.create_job_request(target_arn), CreateJobRequest)
-
-
-def outcome_of(job: Job) -> Outcome:
-    """What a service in this process says of a job."""
+def outcome_of(jobs: Mapping[str, Job], job_ids: Sequence[str], _names: Sequence[str]) -> Outcome:
+    """What a service in this process says of the scenario's jobs (some may not have been made)."""
+    made = [jobs[job_id] for job_id in job_ids if job_id in jobs]
+    counts: dict[str, int] = {}
+    for job in made:
+        for status, count in job.counts.items():
+            if count:
+                counts[status] = counts.get(status, 0) + count
     return Outcome(
-        executions={status: count for status, count in job.counts.items() if count},
+        executions=counts,
         timed_out=[
             (e.thing_name, e.execution_number, e.last_updated_at)
+            for job in made[:1]
             for e in job.executions
             if e.status == "TIMED_OUT"
         ],
         in_progress=[
-            (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
+            (e.thing_name, e.execution_number)
+            for job in made[:1]
+            for e in job.executions
+            if e.status == "IN_PROGRESS"
         ],
-        job_id=job.job_id,
-        not_rolled_out=len(job.things) - job.released,
+        job_id=job_ids[0],
+        not_rolled_out=sum(len(job.things) - job.released for job in made),
     )
 
 
@@ -270,10 +282,8 @@ class Rehearsal:
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
-        host.listeners.append(self._heard)
-        request = create_job_request(scenario, register(service.registry, scenario.job_id, names))
-        service.create_job(scenario.job_id, request, host.now())
-        host.publish()
+        campaign = self.resolved.campaign(host, world.work, self._end)
+        campaign.start(loop)
         starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world, service))
         weather.begin()
@@ -282,11 +292,12 @@ class Rehearsal:
         clock_s = world.now()
         if ended == report.COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        job = service.job(scenario.job_id)
-        outcome, fates = outcome_of(job), fleet.fates()
+        outcome = outcome_of(service.jobs, scenario.job_ids, names)
+        fates = fleet.fates()
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        campaign.close()
         weather.close()
         host.close()
         fleet.stop()
@@ -303,10 +314,6 @@ class Rehearsal:
             ended=ended,
         )
         return Finished(self.resolved, summary, records, wall_s=0.0)
-
-    def _heard(self, effect: Effect, _now: float) -> None:
-        if isinstance(effect, JobEnded):
-            self._end(f"job {effect.status.lower()}")
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():

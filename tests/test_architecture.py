@@ -50,7 +50,7 @@ FLOORS = [
     ["endpoints.mqtt_intake", "endpoints.broker"],
     ["endpoints.mqtt_connection"],
     ["world", "assignment", "attribution"],
-    ["caller"],
+    ["caller", "campaign"],
     ["worker"],
     ["thing", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
     ["finders", "attendance"],
