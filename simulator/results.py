@@ -36,8 +36,19 @@ OUTCOMES: Final = (
 REJECTED: Final = {code: at for at, code in enumerate(OUTCOMES) if at > DISCONNECTED}
 VERSION_MISMATCH: Final = REJECTED["VersionMismatch"]
 
-CAUSES: Final = ("", "lost_reply", "second_writer", "service", "stale_start", "unknown")
-LOST_REPLY, SECOND_WRITER, SERVICE, STALE_START, UNKNOWN = range(1, 6)
+CAUSES: Final = (
+    "",
+    "lost_reply",
+    "second_writer",
+    "service",
+    "stale_start",
+    "unknown",
+    "duplicate",
+    "reordered",
+)
+LOST_REPLY, SECOND_WRITER, SERVICE, STALE_START, UNKNOWN, DUPLICATE, OUT_OF_TURN = range(
+    1, len(CAUSES)
+)
 """Why a VersionMismatch came about; 0 on every other record."""
 
 FAULTS: Final = (

@@ -113,7 +113,7 @@ class Resolved:
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
-        return Weather(world, self.seed, world.work.select)
+        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
 
     def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
         """Register the fleet and each job's things, and have the jobs ready to be created."""
@@ -278,7 +278,7 @@ class Rehearsal:
                 quiet = weather.chance_of(index).quiet
                 return TakingTurns(link, loop, recorder) if quiet else link
 
-            return weather.around(index, thing, memory)
+            return weather.around(index, thing, memory, second=thing.second)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
