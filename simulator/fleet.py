@@ -117,7 +117,7 @@ class Fleet:
         for index, offset in enumerate(offsets):
             wait = offset - self._world.now()
             if wait > 0:
-                await asyncio.sleep(wait)
+                await self._world.sleep(wait)
             self.start(index)
 
     @property
@@ -133,10 +133,16 @@ class Fleet:
 
     async def settle(self, within: float, poll: float = 1.0) -> None:
         """Wait until no thing is busy, at most ``within`` seconds."""
-        waited = 0.0
-        while waited < within and self.active:
+        waited, busy = 0.0, self._busy(self.agents)
+        while waited < within and busy:
             await asyncio.sleep(poll)
             waited += poll
+            # All are asked only when those who were busy are not any more: there may be a million.
+            busy = self._busy(busy) or self._busy(self.agents)
+
+    @staticmethod
+    def _busy(agents: Iterable[Thing]) -> list[Thing]:
+        return [agent for agent in agents if agent.active]
 
     def stop(self) -> None:
         """End every thing."""

@@ -284,7 +284,7 @@ class Rehearsal:
         self._ended = loop.create_future()
         campaign = self.resolved.campaign(host, world.work, self._end)
         campaign.start(loop)
-        starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
+        starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world, service))
         weather.begin()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
@@ -301,6 +301,7 @@ class Rehearsal:
         weather.close()
         host.close()
         fleet.stop()
+        _untie(fleet, service, host)
         records = recorder.records()
         summary = summarise(
             self.resolved,
@@ -338,6 +339,20 @@ class Rehearsal:
                 said = time.perf_counter()
                 jobs = service.jobs.values()
                 self.progress(Progress.of(jobs, world.now(), until, said - began))
+
+
+def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
+    """Let things, jobs and host not know each other any more, once nobody asks them.
+
+    Then a world of a million things goes at once, and the garbage collector, which has rested all
+    the time, does not find it.
+    """
+    for agent in fleet.agents:
+        del agent.link
+    for job in service.jobs.values():
+        job.latest.clear()
+        job.executions.clear()
+    host.listeners.clear()
 
 
 def rehearse(resolved: Resolved) -> Finished:
