@@ -123,7 +123,7 @@ def test_a_report_that_is_sent_twice_changes_nothing() -> None:
         (180.0, "SUCCEEDED v4", "accepted"),
     ]
     strays = [row for row in seen.records() if row.outcome == results.VERSION_MISMATCH]
-    assert {(row.fault, row.cause) for row in strays} == {(results.DUPLICATED, results.UNKNOWN)}
+    assert {(row.fault, row.cause) for row in strays} == {(results.DUPLICATED, results.DUPLICATE)}
 
 
 def test_a_report_out_of_order_goes_out_after_the_next_one() -> None:
