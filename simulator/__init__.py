@@ -15,6 +15,7 @@ The house in reading order (a module imports only from what stands above it here
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
+    executions.py    what became of executions, in columns
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
@@ -37,10 +38,13 @@ The house in reading order (a module imports only from what stands above it here
     report/          records → summary → text and JSON
     run_directory.py the folder that a run leaves behind
     progress.py      how far a rehearsal is
+    export.py        a rehearsal's executions as AWS prints them
+    fit/             observed executions → a scenario whose fleet behaves like them
     run.py           where everything meets
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
+    locust_feed.py   records into Locust's tables
     live_run.py      one live run from its beginning to its summary
     locust_bridge.py Locust measures it
     aws_cli/         the AWS CLI's iot-jobs-data commands

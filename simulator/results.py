@@ -152,13 +152,13 @@ class Recorder:
         self.add = self.fresh.append
         """Take one record (a tuple in the order of ``Record``)."""
 
-    def drain(self) -> list[Row]:
+    def drain(self) -> Records:
         """Pack what is fresh, and return it."""
         count = len(self.fresh)
-        part = self.fresh[:count]
+        packed = b"".join(starmap(_PACK, self.fresh[:count]))
         del self.fresh[:count]
-        self._packed += b"".join(starmap(_PACK, part))
-        return part
+        self._packed += packed
+        return np.frombuffer(packed, DTYPE)
 
     def records(self) -> Records:
         """All records, in the order in which they were taken, and none is kept: the run is over."""

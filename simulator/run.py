@@ -27,6 +27,8 @@ from simulator.campaign import group_of as group_of
 from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
+from simulator.executions import FILE as EXECUTIONS
+from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
@@ -130,6 +132,7 @@ class Finished:
     wall_s: float
     wakeups: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    executions: Executions | None = None
 
 
 def create_job_request(
@@ -284,6 +287,7 @@ class Rehearsal:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
         outcome = outcome_of(service.jobs, scenario.job_ids, names)
         fates = fleet.fates()
+        executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
@@ -304,7 +308,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=ended,
         )
-        return Finished(self.resolved, summary, records, wall_s=0.0)
+        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -375,6 +379,9 @@ class RunDirectory:
         about = {**machine(started, finished.wall_s), **finished.extra}
         self._text(SCENARIO, dump(finished.resolved.scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
+        executions = finished.executions
+        if executions is not None:
+            self._folder.write(EXECUTIONS, lambda file: save(executions, file))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
         self._text("summary.json", json.dumps(summary, indent=2) + "\n")
 

@@ -36,9 +36,14 @@ FLOORS = [
     ["behaviour.cohorts"],
     ["behaviour.plans"],
     ["errand", "timers"],
-    ["clock", "garbage", "today", "behaviour", "results", "expectations", "open_files",
-     "certificates", "endpoints.sigv4", "endpoints.identity", "endpoints.documents",
+    ["clock", "garbage", "today", "behaviour", "results", "executions", "expectations",
+     "open_files", "certificates", "endpoints.sigv4", "endpoints.identity", "endpoints.documents",
      "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client"],
+    ["fit.special", "fit.cohorts", "fit.executions"],
+    ["fit.laws", "fit.documents", "fit.settings", "fit.shares"],
+    ["fit.censored"],
+    ["fit.waits"],
+    ["fit.estimate"],
     ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11"],
     ["scenario.document", "scenario.quantities"],
     ["scenario.durations", "scenario.selectors", "scenario.job"],
@@ -47,7 +52,7 @@ FLOORS = [
     ["scenario.model", "endpoints.mqtt_rules", "endpoints.broker_claim",
      "endpoints.broker_outbox"],
     ["scenario.references", "endpoints.mqtt_outbox", "endpoints.broker_intake"],
-    ["endpoints.mqtt_intake", "endpoints.broker"],
+    ["scenario.contradictions", "endpoints.mqtt_intake", "endpoints.broker"],
     ["endpoints.mqtt_connection"],
     ["world", "assignment", "attribution"],
     ["caller", "campaign"],
@@ -58,24 +63,27 @@ FLOORS = [
      "transports.memory",
      "transports.mqtt", "transports.aiomqtt"],
     ["transports.weather"],
-    ["report.summary"],
+    ["report.summary", "fit.scenario_text"],
+    ["fit.fitting"],
+    ["fit.report"],
     ["report.text", "run_directory", "progress"],
+    ["export"],
     ["run"],
     ["serve", "live"],
-    ["embedded"],
+    ["embedded", "locust_feed"],
     ["live_run"],
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
     ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
     ["cli.progress_bar"],
-    ["locust_bridge", "cli.runs", "cli.serving", "aws_cli.driver"],
+    ["locust_bridge", "cli.runs", "cli.serving", "cli.fitting", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report", "aws_cli"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")
