@@ -13,6 +13,8 @@ The house in reading order (a module imports only from what stands above it here
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
+    report/summary.py what ``summary.json`` holds
+    expectations.py  which number, of what part of a run, and what it should be
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
@@ -25,7 +27,9 @@ The house in reading order (a module imports only from what stands above it here
     standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
     scenario/        the YAML file
-    report/          records → summary → text and JSON
+    report/          what a service says at the end (executions) and records, gathered (evidence),
+                     counted (counts, timeouts, budget, timeline), folded into the summary (fold),
+                     judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
     run.py           where everything meets
     serve.py         the service on real ports

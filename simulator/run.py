@@ -28,10 +28,12 @@ from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
-from simulator.jobs.model import Job
 from simulator.jobs.registry import Registry
-from simulator.report import summary as report
-from simulator.report.summary import Outcome, Summary
+from simulator.report.executions import Outcome, outcome_of
+from simulator.report.fold import About, fold
+from simulator.report.junit import as_junit
+from simulator.report.summary import COMPLETED, Summary, as_text
+from simulator.report.timeline import as_csv
 from simulator.results import Recorder, Records
 from simulator.run_directory import SCENARIO, Folder
 from simulator.scenario import Scenario, dump
@@ -140,23 +142,6 @@ def create_job_request(scenario: Scenario, target_arn: str) -> CreateJobRequest:
     return msgspec.convert(scenario.create_job_request(target_arn), CreateJobRequest)
 
 
-def outcome_of(job: Job) -> Outcome:
-    """What a service in this process says of a job."""
-    return Outcome(
-        executions={status: count for status, count in job.counts.items() if count},
-        timed_out=[
-            (e.thing_name, e.execution_number, e.last_updated_at)
-            for e in job.executions
-            if e.status == "TIMED_OUT"
-        ],
-        in_progress=[
-            (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
-        ],
-        job_id=job.job_id,
-        not_rolled_out=len(job.things) - job.released,
-    )
-
-
 def summarise(
     resolved: Resolved,
     records: Records,
@@ -171,26 +156,18 @@ def summarise(
 ) -> Summary:
     """Fold a run into its summary, verdict included."""
     scenario = resolved.scenario
-    pending = {s: n for s, n in outcome.executions.items() if s in ("QUEUED", "IN_PROGRESS")}
-    summary = Summary(
-        scenario=resolved.name,
-        seed=resolved.seed,
-        clock=clock,
-        transport=transport,
-        things=scenario.things,
-        elapsed_s=round(clock_s * time_scale, 3),
-        time_scale=time_scale,
-        ended=ended,
-        executions=dict(outcome.executions),
-        requests=report.count_requests(records, clock_s),
-        conflicts=report.count_conflicts(records),
-        timeouts=report.judge_timeouts(outcome, fates, time_scale),
-        unfinished=pending,
-        not_rolled_out=outcome.not_rolled_out,
-        verdict=report.Verdict(passed=True, expectations=[]),
+    throttling = scenario.quotas == "aws"
+    return fold(
+        About(
+            resolved.name, resolved.seed, clock, transport, clock_s, time_scale, ended, throttling
+        ),
+        scenario.cohorts(),
+        resolved.work().names(),
+        records,
+        outcome,
+        fates,
+        scenario.expectations(),
     )
-    summary.verdict = report.judge(scenario.expectations(), summary)
-    return summary
 
 
 # ------------------------------------------------------------------------------- rehearsal
@@ -244,7 +221,8 @@ class Rehearsal:
 
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
-        service = JobsService(epoch=scenario.epoch_s)
+        quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
+        service = JobsService(epoch=scenario.epoch_s, quotas=quotas)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
@@ -267,10 +245,10 @@ class Rehearsal:
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
-        if ended == report.COMPLETED:
+        if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        job = service.job(scenario.job_id)
-        outcome, fates = outcome_of(job), fleet.fates()
+        outcome = outcome_of([service.job(scenario.job_id)], names)
+        fates = fleet.fates()
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
@@ -327,7 +305,7 @@ def rehearse(resolved: Resolved) -> Finished:
 
 
 class RunDirectory:
-    """The folder that keeps a run: scenario, summary, machine, records."""
+    """The folder that keeps a run: scenario, summary, timeline, verdict, machine, records."""
 
     def __init__(self, path: Path | None, name: str) -> None:
         """Make the folder: ``path``, or a fresh one under ``runs/``; see ``run_directory.py``.
@@ -344,12 +322,15 @@ class RunDirectory:
         Raises:
             UsageError: a file cannot be written.
         """
-        summary = report.as_json(finished.summary)
+        summary, scenario = finished.summary, finished.resolved.scenario
         about = {**machine(started, finished.wall_s), **finished.extra}
-        self._text(SCENARIO, dump(finished.resolved.scenario))
+        self._text(SCENARIO, dump(scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
-        self._text("summary.json", json.dumps(summary, indent=2) + "\n")
+        self._text("timeline.csv", as_csv(summary.timeline))
+        junit = as_junit(summary, scenario.epoch_s)
+        self._folder.write("junit.xml", lambda file: file.write(junit))
+        self._text("summary.json", as_text(summary))
 
     def _text(self, name: str, text: str) -> None:
         self._folder.write(name, lambda file: file.write(text.encode()))

@@ -10,7 +10,7 @@ from simulator.errors import ScenarioError, UsageError
 from simulator.expectations import NAMES, OPERATORS, check
 from simulator.run import Resolved
 from simulator.scenario import dump, json_schema, load, loads
-from simulator.scenario.model import parse_expectation
+from simulator.scenario.expecting import parse_expectation
 from simulator.scenario.units import (
     format_duration,
     format_share,
@@ -218,9 +218,9 @@ def test_operators_do_what_they_say() -> None:
 def test_the_schema_names_every_key() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == {
-        "epoch", "seed", "fleet", "network", "job", "load", "expect",
+        "epoch", "seed", "fleet", "network", "job", "load", "quotas", "expect",
     }  # fmt: skip
-    assert schema["properties"]["expect"]["propertyNames"]["enum"] == list(NAMES)
+    assert schema["properties"]["expect"]["propertyNames"]["anyOf"][0]["enum"] == list(NAMES)
     assert schema["additionalProperties"] is False
 
 

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ValidationError
 from simulator.errors import ScenarioError
 from simulator.expectations import NAMES
 from simulator.scenario.document import Document, Path, unknown_key
+from simulator.scenario.expecting import NAME_PATTERN, as_written, misfits, parse_expectation
 from simulator.scenario.job import SUPPORTED, read_job
-from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of, parse_expectation
+from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of
 from simulator.scenario.units import shown
 
 
@@ -62,6 +63,7 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
     except ValidationError as error:
         faults += [_fault(document, fault) for fault in error.errors()]
         raise ScenarioError("\n".join(_from_top_to_bottom(name, faults))) from None
+    faults += faults or _misfits(document, scenario)
     if faults:
         raise ScenarioError("\n".join(_from_top_to_bottom(name, faults)))
     question = re.match(r"#\s*Question:\s*(.+)", text)
@@ -108,7 +110,12 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a scenario file."""
     # As a scenario is written, so that defaults are "10s" and not 10.0.
     schema = Scenario.model_json_schema(mode="serialization")
-    schema["properties"]["expect"]["propertyNames"] = {"enum": list(NAMES)}
+    schema["properties"]["expect"]["propertyNames"] = {
+        "anyOf": [{"enum": list(NAMES)}, {"pattern": NAME_PATTERN}]
+    }
+    schema["properties"]["expect"]["additionalProperties"] = {
+        "type": ["string", "number", "boolean"]
+    }
     schema["properties"]["job"]["propertyNames"] = {"enum": ["file", *SUPPORTED]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -121,16 +128,19 @@ def json_schema() -> dict[str, Any]:
 
 
 def _expectations(document: Document, expect: dict[str, Any], faults: list[str]) -> dict[str, str]:
-    for name, text in expect.items():
-        path = ("expect", str(name))
-        if name not in NAMES:
-            faults.append(document.at(path, unknown_key(str(name), NAMES)))
-            continue
+    for name, value in expect.items():
         try:
-            parse_expectation(name, str(text))
+            parse_expectation(str(name), as_written(value))
         except ValueError as error:
-            faults.append(document.at(path, str(error)))
-    return {str(name): str(text) for name, text in expect.items()}
+            faults.append(document.at(("expect", str(name)), str(error)))
+    return {str(name): as_written(value) for name, value in expect.items()}
+
+
+def _misfits(document: Document, scenario: Scenario) -> list[str]:
+    """Expectations about cohorts, jobs or times that the scenario does not have."""
+    cohorts = [cohort.name for cohort in scenario.cohorts()]
+    wrong = misfits(scenario.expectations(), cohorts, [scenario.job_id], scenario.load.until)
+    return [document.at(("expect", name), words) for name, words in wrong]
 
 
 _TYPES: Final = {

@@ -4,7 +4,6 @@ Units are parsed here, so each error has a line. Descriptions are what ``jobflee
 """
 
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -23,8 +22,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from simulator import behaviour
-from simulator.expectations import NAMES, OPERATORS, Expectation, Unit
+from simulator.expectations import Expectation
 from simulator.scenario import units
+from simulator.scenario.expecting import parse_expectation
 from simulator.scenario.job import as_request
 
 _DURATION_SCHEMA: Final[JsonSchemaValue] = {
@@ -259,45 +259,6 @@ Epoch = Annotated[
 ]
 
 
-_WAYS: Final[dict[Unit, str]] = {
-    "share": "a share like 90%",
-    "count": "a count like 0",
-    "duration": "a duration like 6h",
-    "rate": "a rate like 200",
-}
-
-
-def parse_expectation(name: str, text: str) -> Expectation:
-    """``name: ">= 90%"`` as a plain value; raises ValueError."""
-    symbol = next((s for s in sorted(OPERATORS, key=len, reverse=True) if text.startswith(s)), None)
-    allowed = NAMES[name]
-    if symbol is None:
-        raise ValueError(f"{units.shown(text)} has no operator; allowed: {' '.join(OPERATORS)}")
-    rest = text[len(symbol) :].strip()
-    for unit in allowed:
-        value = _value(rest, unit)
-        if value is not None:
-            return Expectation(name, text, symbol, value, unit)
-    ways = " or ".join(_WAYS[unit] for unit in allowed)
-    raise ValueError(f"{units.shown(rest)} is no value for {name}; allowed: {ways}")
-
-
-def _value(text: str, unit: Unit) -> Fraction | None:
-    try:
-        match unit:
-            case "share":
-                return units.exact_share(text)
-            case "duration":
-                return units.exact_duration(text)
-            case "count":
-                number = units.parse_number(text)
-                return number if number.denominator == 1 else None
-            case "rate":
-                return units.parse_number(text)
-    except ValueError:
-        return None
-
-
 class Scenario(Part):
     """A question about a rollout: fleet, network, job, load, and what is expected."""
 
@@ -311,7 +272,14 @@ class Scenario(Part):
         description="AWS's CreateJob request (document may be a mapping), or {file: NAME}."
     )
     load: LoadPart = LoadPart()
-    expect: dict[str, str] = Field(default={}, description="Each: an operator and a value.")
+    quotas: Literal["none", "aws"] = Field(
+        "none", description="aws: the service throttles and limits as AWS does by default."
+    )
+    expect: dict[str, str] = Field(
+        default={},
+        description="A number of the summary, or NAME[COHORT, FROM..UNTIL]: an operator and a "
+        "value, or a value where the operator is plain.",
+    )
 
     @field_validator("fleet")
     @classmethod

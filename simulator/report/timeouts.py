@@ -1,0 +1,60 @@
+"""Timeouts held against the truth: what the service gave up, and what the things really did."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulator.fleet import Fates
+from simulator.report.executions import IN_PROGRESS, TIMED_OUT, Executions
+from simulator.report.summary import Timeouts
+
+NOTHING, TRUE, WORKING, UNREPORTED, AWAY, MISSED = range(6)
+"""The truth about an execution that timed out (or, MISSED, should have)."""
+
+
+def find_truth(
+    executions: Executions,
+    fates: Fates,
+    names: Sequence[str],
+    job_ids: Sequence[str],
+    time_scale: float = 1.0,
+) -> None:
+    """Fill in the truth about every execution that timed out or is in progress still."""
+    truth = executions["truth"]
+    asked = np.flatnonzero((executions["status"] == TIMED_OUT) & (executions["thing"] >= 0))
+    rows = executions[asked]
+    columns = (rows[name].tolist() for name in ("thing", "job", "number", "ended"))
+    found = [
+        _why(fates, names[thing], (job_ids[job], number), ended, time_scale)
+        for thing, job, number, ended in zip(*columns, strict=True)
+    ]
+    truth[asked] = found
+    running = np.flatnonzero((executions["status"] == IN_PROGRESS) & (executions["thing"] >= 0))
+    rows = executions[running]
+    columns = (rows[name].tolist() for name in ("thing", "job", "number"))
+    truth[running] = [
+        MISSED if fates.hung.get(names[thing]) == (job_ids[job], number) else NOTHING
+        for thing, job, number in zip(*columns, strict=True)
+    ]
+
+
+def _why(
+    fates: Fates, name: str, execution: tuple[str, int], ended: float, time_scale: float
+) -> int:
+    if fates.hung.get(name) == execution:
+        return TRUE
+    done = fates.unreported.get((name, *execution))
+    return UNREPORTED if done is not None and done * time_scale <= ended else WORKING
+
+
+def count_timeouts(settled: Executions) -> Timeouts:
+    """Timeouts by their truth."""
+    counts = np.bincount(settled["truth"], minlength=MISSED + 1)
+    false = counts[WORKING] + counts[UNREPORTED] + counts[AWAY]
+    return Timeouts(
+        int(counts[TRUE]),
+        int(false),
+        int(counts[MISSED]),
+        int(counts[UNREPORTED]),
+        int(counts[AWAY]),
+    )
