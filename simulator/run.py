@@ -41,9 +41,9 @@ from simulator.scenario.file import Loaded
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.today import utc_now as utc_now
-from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
-from simulator.world import Link, World
+from simulator.transports.weather import Weather
+from simulator.world import Link, Listener, World
 
 DEFAULT_SEED: Final = 1
 INTERRUPTED: Final = "interrupted"
@@ -86,7 +86,8 @@ class Resolved:
 
     def work(self) -> WorkTable:
         """Every thing's work plans."""
-        return WorkTable(self.scenario.cohorts(), self.seed)
+        scenario = self.scenario
+        return WorkTable(scenario.cohorts(), self.seed, scenario.batches(), scenario.jobs())
 
     def world(
         self,
@@ -98,13 +99,12 @@ class Resolved:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
         network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        return World(loop, now, self.work(), network, chance, recorder, time_scale)
+        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
+        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
 
-    def lossy(self, link: Link, index: int, world: World) -> Link:
-        """A link with the scenario's network around it, where it has one to speak of."""
-        if world.chance.quiet:
-            return link
-        return LossyLink(link, index, world.chance, world.network.reply_timeout)
+    def weather(self, world: World) -> Weather:
+        """The things' networks, to be put around their links."""
+        return Weather(world, self.seed, world.work.select)
 
 
 @dataclass(slots=True)
@@ -226,13 +226,17 @@ class Rehearsal:
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host)
+        broker = MemoryBroker(host, world.sleep)
+
+        weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
-            link = MemoryLink(broker, name, thing)
-            if world.chance.quiet:
-                return TakingTurns(link, loop, recorder)
-            return self.resolved.lossy(link, index, world)
+            def memory(listener: Listener) -> Link:
+                link = MemoryLink(broker, name, listener, thing.reader)
+                quiet = weather.chance_of(index).quiet
+                return TakingTurns(link, loop, recorder) if quiet else link
+
+            return weather.around(index, thing, memory)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -242,16 +246,18 @@ class Rehearsal:
         host.publish()
         starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world))
+        weather.begin()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
         if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        outcome = outcome_of([service.job(scenario.job_id)], names)
+        outcome = outcome_of(service.jobs, scenario.job_ids, names)
         fates = fleet.fates()
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        weather.close()
         host.close()
         fleet.stop()
         records = recorder.records()

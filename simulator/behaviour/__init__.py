@@ -19,15 +19,24 @@ from simulator.behaviour.cohorts import (
     Outcomes,
     Step,
     Work,
+    in_proportion,
     ramp,
     scale_cohorts,
 )
 from simulator.behaviour.distributions import LONGEST_S, Distribution
 from simulator.behaviour.incidents import Incident
 from simulator.behaviour.mixing import TABLE
-from simulator.behaviour.network import Loss, Network, NetworkChance, Partition, Storm
+from simulator.behaviour.network import (
+    Network,
+    NetworkChance,
+    Partition,
+    Storm,
+    StormChance,
+    Trouble,
+    chances,
+)
 from simulator.behaviour.plans import Outcome, WorkPlan, WorkTable
-from simulator.behaviour.presence import ALWAYS, Presence
+from simulator.behaviour.presence import ALWAYS, Presence, PresenceTable
 from simulator.behaviour.selections import EVERYTHING, Selection
 
 __all__ = [
@@ -43,19 +52,23 @@ __all__ = [
     "Fate",
     "Incident",
     "JobPlan",
-    "Loss",
     "Network",
     "NetworkChance",
     "Outcome",
     "Outcomes",
     "Partition",
     "Presence",
+    "PresenceTable",
     "Selection",
     "Step",
     "Storm",
+    "StormChance",
+    "Trouble",
     "Work",
     "WorkPlan",
     "WorkTable",
+    "chances",
+    "in_proportion",
     "ramp",
     "scale_cohorts",
 ]

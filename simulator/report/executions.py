@@ -64,24 +64,26 @@ class Outcome:
     jobs: tuple[JobEnd, ...]
 
 
-def outcome_of(jobs: Sequence[Job], names: Sequence[str]) -> Outcome:
-    """What a service in this process says of the scenario's jobs; ``names`` are the fleet's."""
+def outcome_of(jobs: Mapping[str, Job], job_ids: Sequence[str], names: Sequence[str]) -> Outcome:
+    """What a service in this process says of the scenario's jobs (some may not have been made).
+
+    ``names`` are the fleet's things.
+    """
     index = {name: at for at, name in enumerate(names)}
-    tables = [_table(at, job.executions, index) for at, job in enumerate(jobs)]
-    ends = tuple(
-        JobEnd(
-            job.job_id,
-            job.status,
-            job.reason_code == ABORTED,
-            len(job.things) - job.released,
-            things_of(job.things, index),
-        )
-        for job in jobs
-    )
-    counts: dict[str, int] = {
-        status: total for status in STATUSES if (total := sum(job.counts[status] for job in jobs))
-    }
-    return Outcome(counts, series(np.concatenate(tables)), ends)
+    tables, ends = [np.zeros(0, DTYPE)], []
+    counts = dict.fromkeys(STATUSES, 0)
+    for at, job_id in enumerate(job_ids):
+        job = jobs.get(job_id)
+        if job is None:
+            ends.append(JobEnd(job_id, "", False, 0, np.empty(0, np.int32)))
+            continue
+        tables.append(_table(at, job.executions, index))
+        for status, count in job.counts.items():
+            counts[status] += count
+        left, targets = len(job.things) - job.released, things_of(job.things, index)
+        ends.append(JobEnd(job_id, job.status, job.reason_code == ABORTED, left, targets))
+    told: dict[str, int] = {status: count for status, count in counts.items() if count}
+    return Outcome(told, series(np.concatenate(tables)), tuple(ends))
 
 
 def listed(rows: Sequence[Listed], names: Sequence[str]) -> Executions:

@@ -1,15 +1,24 @@
 """Timeouts held against the truth: what the service gave up, and what the things really did."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
-from simulator.fleet import Fates
+from simulator.fleet import Fates, Truth
 from simulator.report.executions import IN_PROGRESS, TIMED_OUT, Executions
 from simulator.report.summary import Timeouts
 
 NOTHING, TRUE, WORKING, UNREPORTED, AWAY, MISSED = range(6)
 """The truth about an execution that timed out (or, MISSED, should have)."""
+
+_CODES: Final[dict[Truth, int]] = {
+    "hung": TRUE,
+    "vanished": TRUE,
+    "working": WORKING,
+    "unreported": UNREPORTED,
+    "away": AWAY,
+}
 
 
 def find_truth(
@@ -24,11 +33,10 @@ def find_truth(
     asked = np.flatnonzero((executions["status"] == TIMED_OUT) & (executions["thing"] >= 0))
     rows = executions[asked]
     columns = (rows[name].tolist() for name in ("thing", "job", "number", "ended"))
-    found = [
-        _why(fates, names[thing], (job_ids[job], number), ended, time_scale)
+    truth[asked] = [
+        _CODES[fates.truth(names[thing], job_ids[job], number, ended / time_scale)[0]]
         for thing, job, number, ended in zip(*columns, strict=True)
     ]
-    truth[asked] = found
     running = np.flatnonzero((executions["status"] == IN_PROGRESS) & (executions["thing"] >= 0))
     rows = executions[running]
     columns = (rows[name].tolist() for name in ("thing", "job", "number"))
@@ -36,15 +44,6 @@ def find_truth(
         MISSED if fates.hung.get(names[thing]) == (job_ids[job], number) else NOTHING
         for thing, job, number in zip(*columns, strict=True)
     ]
-
-
-def _why(
-    fates: Fates, name: str, execution: tuple[str, int], ended: float, time_scale: float
-) -> int:
-    if fates.hung.get(name) == execution:
-        return TRUE
-    done = fates.unreported.get((name, *execution))
-    return UNREPORTED if done is not None and done * time_scale <= ended else WORKING
 
 
 def count_timeouts(settled: Executions) -> Timeouts:

@@ -17,7 +17,7 @@ from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRe
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
 from simulator.mqtt import Connect, Publish, encode_puback, encode_publish
 from simulator.mqtt_client import ClientConnection
-from simulator.thing import Thing
+from simulator.world import Listener
 
 SWEEP_S: Final = 0.25
 CONNECTING: Final = 256
@@ -86,9 +86,10 @@ class MqttLink(ClientConnection):
         "_update_topic",
         "_waiting",
         "connected",
+        "fault",
     )
 
-    def __init__(self, network: MqttNetwork, name: str, thing: Thing) -> None:
+    def __init__(self, network: MqttNetwork, name: str, thing: Listener) -> None:
         super().__init__(network.loop)
         self._network = network
         self._name = name
@@ -98,6 +99,7 @@ class MqttLink(ClientConnection):
         self._update_job = self._update_accepted = ""
         self._update_topic = b""
         self.connected = False
+        self.fault = 0
 
     # ----------------------------------------------------------------------- for the thing
 
@@ -115,7 +117,7 @@ class MqttLink(ClientConnection):
         self.connected = True
         network.links[self] = None
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Publish a request and wait for its reply."""
         transport = self._transport
         if transport is None or not self.connected:
