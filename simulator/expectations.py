@@ -45,7 +45,7 @@ class Subject:
     scale: int = 1
     """How many of the summary's units make one of the expectation's: 1000 for milliseconds."""
     bare: str | None = None
-    """The operator of a rate without one."""
+    """The operator of a number without one, where it is not the usual one of its unit."""
     scopes: Scopes = "all"
     """What part of a run it may be asked of: by cohort and window, by cohort, or neither."""
 
@@ -93,7 +93,7 @@ FRIENDLY: Final[dict[str, Subject]] = {
     "throttled_for": Subject((), ("duration",)),
     "peak_writes_per_s": Subject(("budget", "writes", "peak_per_s"), ("rate",), bare="<="),
     "peak_writes_per_minute": Subject(
-        ("budget", "writes", "peak_per_minute"), ("rate",), bare="<="
+        ("budget", "writes", "peak_per_minute"), ("count",), bare="<="
     ),
     "peak_reads_per_s": Subject(("budget", "reads", "peak_per_s"), ("rate",), bare="<="),
     "peak_connects_per_s": Subject(("budget", "connects", "peak_per_s"), ("rate",), bare="<="),

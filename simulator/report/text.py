@@ -1,6 +1,7 @@
 """A summary as text for a terminal."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from simulator.report.summary import Budget, Judged, QuotaUse, Summary, Timeouts
 
@@ -140,6 +141,17 @@ def _edges(summary: Summary, cause: str) -> str:
 # ------------------------------------------------------------------------------- AWS's budget
 
 
+_QUOTAS: Final = {
+    "writes": "writes",
+    "reads": "reads",
+    "connects": "connects",
+    "connects_per_client": "connects of one thing",
+    "publishes_per_connection": "requests of one thing",
+    "publishes_in": "messages in",
+    "publishes_out": "messages out",
+}
+
+
 def _budget(budget: Budget) -> Iterator[str]:
     if budget.throttled:
         whose = "AWS's quotas" if budget.in_force else "The service"
@@ -147,57 +159,45 @@ def _budget(budget: Budget) -> Iterator[str]:
             f"{whose} throttled {budget.throttled:,} requests"
             f"{_when(budget.throttled_for_s, budget.first_throttled_s, budget.last_throttled_s)}"
         )
-    else:
-        yield from would_throttle(budget)
+    sentences = list(would_throttle(budget))
+    if not sentences and not budget.throttled:
+        sentences = ["AWS would not throttle this rollout"]
+    yield from sentences
     yield (
         f"  peaks: {budget.writes.peak_per_s:,.0f} writes/s of {budget.writes.quota}, "
         f"{budget.reads.peak_per_s:,.0f} reads/s of {budget.reads.quota}, "
-        f"{budget.connects.peak_per_s:,.0f} connects/s of {budget.connects.quota}; "
+        f"{budget.connects.peak_per_s:,.0f} connects/s of {budget.connects.quota:,}; "
         f"{budget.writes.peak_per_minute:,} writes in a minute"
     )
 
 
 def would_throttle(budget: Budget) -> Iterator[str]:
-    """What AWS would do, a sentence for each quota that was exceeded."""
-    found = False
-    for name, noun in (
-        ("writes", "writes"),
-        ("reads", "reads"),
-        ("connects", "connects"),
-        ("connects_per_client", "connects of one thing"),
-        ("publishes_per_connection", "requests of one thing"),
-        ("publishes_in", "messages in"),
-        ("publishes_out", "messages out"),
-    ):
+    """What AWS would do, a sentence for each quota that was exceeded and not in force."""
+    for name, noun in _QUOTAS.items():
         use: QuotaUse = getattr(budget, name)
-        if use.seconds_over:
-            found = True
+        if use.seconds_over and not (budget.in_force and name in ("writes", "reads")):
             yield (
                 f"AWS would throttle this rollout"
                 f"{_when(use.seconds_over, use.first_over_s, use.last_over_s)} "
                 f"(peak {use.peak_per_s:,.0f} {noun}/s against {use.quota:,}; "
                 f"{use.share_over:.1%} of them)"
             )
-    if not found:
-        yield "AWS would not throttle this rollout"
 
 
 def _when(seconds: float, first: float | None, last: float | None) -> str:
     if first is None or last is None:
         return ""
-    return f" for {duration(seconds)}, from {clock(first)} to {clock(last)}"
+    exact = last - first < 10 * _MINUTE
+    return f" for {duration(seconds)}, from {clock(first, exact)} to {clock(last, exact)}"
 
 
-def clock(seconds: float) -> str:
-    """An instant of scenario time, as ``00:20`` (hours and minutes) or ``1d 00:20:05``."""
+def clock(seconds: float, exact: bool) -> str:
+    """An instant of scenario time: hours, minutes and, if ``exact``, seconds; days if any."""
     days, rest = divmod(round(seconds), _DAY)
     hours, rest = divmod(rest, _HOUR)
     minutes, rest = divmod(rest, _MINUTE)
-    return (
-        (f"{days}d " if days else "")
-        + f"{hours:02d}:{minutes:02d}"
-        + (f":{rest:02d}" if rest else "")
-    )
+    day = f"{days}d " if days else ""
+    return f"{day}{hours:02d}:{minutes:02d}" + (f":{rest:02d}" if exact else "")
 
 
 def duration(seconds: float | None) -> str:

@@ -62,7 +62,7 @@ def observe(expectation: Expectation, summary: Summary) -> Fraction | None:
     if found is None:
         return None
     if expectation.unit == "share" and subject.of is not None:
-        whole = _wholes(summary)[subject.of]
+        whole = _whole(subject, summary)
         return found / whole if whole else None
     return found / subject.scale
 
@@ -79,13 +79,20 @@ def _find(subject: Subject, summary: Summary) -> Fraction | None:
     return None if members is None else _exactly(members)
 
 
-def _wholes(summary: Summary) -> dict[str, int]:
-    updates = summary.requests.get("UpdateJobExecution")
-    return {
-        "targets": summary.targets,
-        "updates": 0 if updates is None else updates.sent,
-        "requests": sum(numbers.sent for numbers in summary.requests.values()),
-    }
+def _whole(subject: Subject, summary: Summary) -> int:
+    """What a share of the subject is a share of: in its cohort or job, where it is of one."""
+    first, *rest = subject.path or ("",)
+    if first == "cohorts":
+        cohort = summary.cohorts[rest[0]]
+        return cohort.targets if subject.of == "targets" else cohort.updates
+    if first == "jobs":
+        return summary.jobs[rest[0]].targets
+    if subject.of == "targets":
+        return summary.targets
+    if subject.of == "updates":
+        updates = summary.requests.get("UpdateJobExecution")
+        return 0 if updates is None else updates.sent
+    return sum(numbers.sent for numbers in summary.requests.values())
 
 
 def _unfinished(summary: Summary) -> Fraction:

@@ -68,7 +68,7 @@ def parse_expectation(name: str, text: str) -> Expectation:
             raise ValueError(f"{units.shown(text)} has no operator; allowed: {' '.join(OPERATORS)}")
         if unit == "flag" and symbol not in ("==", "!="):
             raise ValueError(f"{name} is true or false; allowed: == !=")
-        return Expectation(name, text, symbol, value, unit, subject, scope)
+        return Expectation(name, f"{symbol} {rest}", symbol, value, unit, subject, scope)
     ways = " or ".join(
         _WAYS[unit] for unit in subject.units if unit != "rate" or "duration" not in subject.units
     )
@@ -97,11 +97,13 @@ def _value(text: str, unit: Unit) -> Fraction | None:
 
 def _plain_operator(subject: Subject, unit: Unit, value: Fraction) -> str:
     """The operator that a value without one can only mean; nothing where it could be another."""
+    if subject.bare:
+        return subject.bare
     match unit:
         case "duration":
             return "<="
         case "rate":
-            return subject.bare or ""
+            return ""
         case "share":
             return "==" if value in (0, 1) else ""
     return "=="
@@ -167,10 +169,10 @@ def misfits(
             wrong.append((one.name, f"{units.shown(one.text)} is never met by any run"))
         elif cohort is not None and cohort not in cohorts:
             wrong.append((one.name, f"no cohort {cohort!r}: {_allowed(cohort, cohorts)}"))
-        elif path[:1] == ("jobs",) and path[1] not in job_ids:
-            wrong.append((one.name, f"no job {path[1]!r}: {_allowed(path[1], job_ids)}"))
         elif path[:1] == ("jobs",) and len(job_ids) == 1:
             wrong.append((one.name, "there is one job; write it without jobs."))
+        elif path[:1] == ("jobs",) and path[1] not in job_ids:
+            wrong.append((one.name, f"no job {path[1]!r}: {_allowed(path[1], job_ids)}"))
         elif scope.begin >= until:
             wrong.append((one.name, _late("begins at", scope.begin, until)))
         elif until < scope.end < float("inf"):
