@@ -10,7 +10,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -34,10 +34,12 @@ from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest
-from simulator.jobs.model import Job
 from simulator.progress import Progress
-from simulator.report import summary as report
-from simulator.report.summary import Outcome, Summary
+from simulator.report.executions import Outcome, outcome_of
+from simulator.report.fold import About, fold
+from simulator.report.junit import as_junit
+from simulator.report.summary import COMPLETED, Summary, as_text
+from simulator.report.timeline import as_csv
 from simulator.results import Recorder, Records
 from simulator.run_directory import SCENARIO, Folder
 from simulator.scenario import Scenario, dump
@@ -142,33 +144,6 @@ def create_job_request(
     return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
 
 
-def outcome_of(jobs: Mapping[str, Job], job_ids: Sequence[str], _names: Sequence[str]) -> Outcome:
-    """What a service in this process says of the scenario's jobs (some may not have been made)."""
-    made = [jobs[job_id] for job_id in job_ids if job_id in jobs]
-    counts: dict[str, int] = {}
-    for job in made:
-        for status, count in job.counts.items():
-            if count:
-                counts[status] = counts.get(status, 0) + count
-    return Outcome(
-        executions=counts,
-        timed_out=[
-            (e.thing_name, e.execution_number, e.last_updated_at)
-            for job in made[:1]
-            for e in job.executions
-            if e.status == "TIMED_OUT"
-        ],
-        in_progress=[
-            (e.thing_name, e.execution_number)
-            for job in made[:1]
-            for e in job.executions
-            if e.status == "IN_PROGRESS"
-        ],
-        job_id=job_ids[0],
-        not_rolled_out=sum(len(job.things) - job.released for job in made),
-    )
-
-
 def summarise(
     resolved: Resolved,
     records: Records,
@@ -183,26 +158,18 @@ def summarise(
 ) -> Summary:
     """Fold a run into its summary, verdict included."""
     scenario = resolved.scenario
-    pending = {s: n for s, n in outcome.executions.items() if s in ("QUEUED", "IN_PROGRESS")}
-    summary = Summary(
-        scenario=resolved.name,
-        seed=resolved.seed,
-        clock=clock,
-        transport=transport,
-        things=scenario.things,
-        elapsed_s=round(clock_s * time_scale, 3),
-        time_scale=time_scale,
-        ended=ended,
-        executions=dict(outcome.executions),
-        requests=report.count_requests(records, clock_s),
-        conflicts=report.count_conflicts(records),
-        timeouts=report.judge_timeouts(outcome, fates, time_scale),
-        unfinished=pending,
-        not_rolled_out=outcome.not_rolled_out,
-        verdict=report.Verdict(passed=True, expectations=[]),
+    throttling = scenario.quotas == "aws"
+    return fold(
+        About(
+            resolved.name, resolved.seed, clock, transport, clock_s, time_scale, ended, throttling
+        ),
+        scenario.cohorts(),
+        resolved.work().names(),
+        records,
+        outcome,
+        fates,
+        scenario.expectations(),
     )
-    summary.verdict = report.judge(scenario.expectations(), summary)
-    return summary
 
 
 # ------------------------------------------------------------------------------- rehearsal
@@ -257,7 +224,8 @@ class Rehearsal:
 
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
-        service = JobsService(epoch=scenario.epoch_s)
+        quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
+        service = JobsService(epoch=scenario.epoch_s, quotas=quotas)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
@@ -283,7 +251,7 @@ class Rehearsal:
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
-        if ended == report.COMPLETED:
+        if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
         outcome = outcome_of(service.jobs, scenario.job_ids, names)
         fates = fleet.fates()
@@ -358,7 +326,7 @@ def rehearse(resolved: Resolved) -> Finished:
 
 
 class RunDirectory:
-    """The folder that keeps a run: scenario, summary, machine, records."""
+    """The folder that keeps a run: scenario, summary, timeline, verdict, machine, records."""
 
     def __init__(self, path: Path | None, name: str) -> None:
         """Make the folder: ``path``, or a fresh one under ``runs/``; see ``run_directory.py``.
@@ -375,15 +343,18 @@ class RunDirectory:
         Raises:
             UsageError: a file cannot be written.
         """
-        summary = report.as_json(finished.summary)
+        summary, scenario = finished.summary, finished.resolved.scenario
         about = {**machine(started, finished.wall_s), **finished.extra}
-        self._text(SCENARIO, dump(finished.resolved.scenario))
+        self._text(SCENARIO, dump(scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
         executions = finished.executions
         if executions is not None:
             self._folder.write(EXECUTIONS, lambda file: save(executions, file))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
-        self._text("summary.json", json.dumps(summary, indent=2) + "\n")
+        self._text("timeline.csv", as_csv(summary.timeline))
+        junit = as_junit(summary, scenario.epoch_s)
+        self._folder.write("junit.xml", lambda file: file.write(junit))
+        self._text("summary.json", as_text(summary))
 
     def _text(self, name: str, text: str) -> None:
         self._folder.write(name, lambda file: file.write(text.encode()))
