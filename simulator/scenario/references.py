@@ -3,10 +3,12 @@
 ``wrong_references`` finds what cannot be; each finding is a path in the file and a sentence.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from simulator.scenario.document import Path
+from simulator.scenario.expecting import misfits, parse_expectation
 from simulator.scenario.fleet import CohortPart
 from simulator.scenario.incidents import OF_JOBS, OF_THINGS
 from simulator.scenario.model import Scenario
@@ -225,12 +227,10 @@ def _schedules(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _expectations(scenario: Scenario) -> Iterator[Finding]:
-    names = [part.cohort for part in scenario.fleet]
-    for name in scenario.expect:
-        cohort = name.partition("[")[2].removesuffix("]") if name.endswith("]") else None
-        if cohort is not None and cohort not in names:
-            yield (
-                ("expect", name),
-                f"there is no cohort {shown(cohort)}; there are {_some(names)}"
-                f"{did_you_mean(cohort, names)}",
-            )
+    cohorts = [part.cohort for part in scenario.fleet]
+    understood = []
+    for name, text in scenario.expect.items():
+        with contextlib.suppress(ValueError):  # told already, by whoever read the file
+            understood.append(parse_expectation(name, text))
+    for name, message in misfits(understood, cohorts, scenario.job_ids, scenario.load.until):
+        yield ("expect", name), message
