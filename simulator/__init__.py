@@ -4,15 +4,20 @@ The house in reading order (a module imports only from what stands above it here
 
     errors.py        every exception we raise
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
-                     messages, execution, rollout, registry, board, ledger, lifecycle, enrolment,
-                     templates, control_plane, listings, data_plane, service, wire, rest
+                     messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
+                     enrolment, templates, control_plane, listings, data_plane, service, wire,
+                     rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
+    timers.py        what is due when
+    errand.py        a coroutine that the virtual loop drives itself
     clock.py         the virtual event loop
     garbage.py       the garbage collector's manners
     today.py         the calendar
+    machine.py       facts of the machine
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
+    executions.py    what became of executions, in columns
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
@@ -21,13 +26,24 @@ The house in reading order (a module imports only from what stands above it here
     transports/      the things' side of the network
     endpoints/       the service's side of the network
     world.py         what surrounds a thing
+    assignment.py    an execution that a thing works on
+    attribution.py   why a version is not the expected one
+    caller.py        a thing's exchanges: sent, recorded, sent again
+    worker.py        how it works on an execution
     thing.py         one virtual thing
+    finders.py       agents that come by their executions otherwise
     standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
     scenario/        the YAML file
     report/          records → summary → text and JSON
     run_directory.py the folder that a run leaves behind
+    progress.py      how far a rehearsal is
+    export.py        a rehearsal's executions as AWS prints them
+    fit/             observed executions → a scenario whose fleet behaves like them
     run.py           where everything meets
+    explain/         what is to be expected of a scenario, by arithmetic
+    sweep/           a grid of settings rehearsed with many seeds
+    shrink.py        the fewest things that still fail
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread

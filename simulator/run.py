@@ -6,14 +6,11 @@
 
 import asyncio
 import json
-import platform
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,6 +20,8 @@ import numpy as np
 from simulator.behaviour import NetworkChance, WorkTable, ramp
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
+from simulator.executions import FILE as EXECUTIONS
+from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
@@ -30,6 +29,8 @@ from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
 from simulator.jobs.model import Job
 from simulator.jobs.registry import Registry
+from simulator.machine import machine
+from simulator.progress import Progress
 from simulator.report import summary as report
 from simulator.report.summary import Outcome, Summary
 from simulator.results import Recorder, Records
@@ -39,9 +40,9 @@ from simulator.scenario.file import Loaded
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.today import utc_now as utc_now
-from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
-from simulator.world import Link, World
+from simulator.transports.weather import Weather
+from simulator.world import Link, Listener, World
 
 DEFAULT_SEED: Final = 1
 INTERRUPTED: Final = "interrupted"
@@ -50,8 +51,10 @@ SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
 
 WATCH_S: Final = 30.0
+SAY_S: Final = 0.5
+"""Wall time between two looks at how far a rehearsal is."""
 DRAIN_EVERY: Final = 2_000
-"""Every so many virtual seconds, records are packed if so many are fresh: a million of them as
+"""Every ``WATCH_S`` virtual seconds, records are packed if so many are fresh: a million of them as
 Python tuples would be a gigabyte, and a cold one."""
 
 
@@ -84,7 +87,8 @@ class Resolved:
 
     def work(self) -> WorkTable:
         """Every thing's work plans."""
-        return WorkTable(self.scenario.cohorts(), self.seed)
+        scenario = self.scenario
+        return WorkTable(scenario.cohorts(), self.seed, scenario.batches(), scenario.jobs())
 
     def world(
         self,
@@ -96,13 +100,12 @@ class Resolved:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
         network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        return World(loop, now, self.work(), network, chance, recorder, time_scale)
+        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
+        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
 
-    def lossy(self, link: Link, index: int, world: World) -> Link:
-        """A link with the scenario's network around it, where it has one to speak of."""
-        if world.chance.quiet:
-            return link
-        return LossyLink(link, index, world.chance, world.network.reply_timeout)
+    def weather(self, world: World) -> Weather:
+        """The things' networks, to be put around their links."""
+        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
 
 
 @dataclass(slots=True)
@@ -115,6 +118,7 @@ class Finished:
     wall_s: float
     wakeups: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    executions: Executions | None = None
 
 
 def group_of(job_id: str) -> str:
@@ -199,14 +203,15 @@ def summarise(
 class Rehearsal:
     """One scenario in virtual time."""
 
-    def __init__(self, resolved: Resolved, progress: Callable[[str], None] | None = None) -> None:
-        """Prepare it; ``progress`` is told now and then how far it is.
+    def __init__(self, resolved: Resolved) -> None:
+        """Prepare it.
 
         Raises:
             UsageError: in this scenario, virtual time would never get on.
         """
         self.resolved = resolved
-        self._progress = progress
+        self.progress: Callable[[Progress], None] | None = None
+        """Is told now and then how far it is."""
         self._ended: asyncio.Future[str] | None = None
         scenario = resolved.scenario
         self._patience = patience(scenario.things)
@@ -248,13 +253,17 @@ class Rehearsal:
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host)
+        broker = MemoryBroker(host, world.sleep)
+
+        weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
-            link = MemoryLink(broker, name, thing)
-            if world.chance.quiet:
-                return TakingTurns(link, loop, recorder)
-            return self.resolved.lossy(link, index, world)
+            def memory(listener: Listener) -> Link:
+                link = MemoryLink(broker, name, listener, thing.reader)
+                quiet = weather.chance_of(index).quiet
+                return TakingTurns(link, loop, recorder) if quiet else link
+
+            return weather.around(index, thing, memory, second=thing.second)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -262,8 +271,9 @@ class Rehearsal:
         request = create_job_request(scenario, register(service.registry, scenario.job_id, names))
         service.create_job(scenario.job_id, request, host.now())
         host.publish()
-        starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
-        watching = loop.create_task(self._watch(world))
+        starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
+        watching = loop.create_task(self._watch(world, service))
+        weather.begin()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
@@ -271,11 +281,14 @@ class Rehearsal:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
         job = service.job(scenario.job_id)
         outcome, fates = outcome_of(job), fleet.fates()
+        executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        weather.close()
         host.close()
         fleet.stop()
+        _untie(fleet, service, host)
         records = recorder.records()
         summary = summarise(
             self.resolved,
@@ -288,7 +301,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=ended,
         )
-        return Finished(self.resolved, summary, records, wall_s=0.0)
+        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
     def _heard(self, effect: Effect, _now: float) -> None:
         if isinstance(effect, JobEnded):
@@ -298,12 +311,12 @@ class Rehearsal:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(why)
 
-    async def _watch(self, world: World) -> None:
+    async def _watch(self, world: World, service: JobsService) -> None:
         """Pack records now and then, and say how far the run is."""
         until = self.resolved.scenario.load.until
         often, rarely = min(until / 200, WATCH_S), until / 200
         wait, seen = often, 0
-        said = time.perf_counter()
+        began = said = time.perf_counter()
         while True:
             await asyncio.sleep(wait)
             fresh = len(world.recorder.fresh)
@@ -313,9 +326,24 @@ class Rehearsal:
                 world.recorder.drain()
                 fresh = 0
             seen = fresh
-            if self._progress is not None and time.perf_counter() - said > 1:
+            if self.progress is not None and time.perf_counter() - said > SAY_S:
                 said = time.perf_counter()
-                self._progress(f"{world.now() / until:4.0%} of {until:g} s rehearsed")
+                jobs = service.jobs.values()
+                self.progress(Progress.of(jobs, world.now(), until, said - began))
+
+
+def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
+    """Let things, jobs and host not know each other any more, once nobody asks them.
+
+    Then a world of a million things goes at once, and the garbage collector, which has rested all
+    the time, does not find it.
+    """
+    for agent in fleet.agents:
+        del agent.link
+    for job in service.jobs.values():
+        job.latest.clear()
+        job.executions.clear()
+    host.listeners.clear()
 
 
 def rehearse(resolved: Resolved) -> Finished:
@@ -348,21 +376,10 @@ class RunDirectory:
         about = {**machine(started, finished.wall_s), **finished.extra}
         self._text(SCENARIO, dump(finished.resolved.scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
+        if finished.executions is not None:
+            self._folder.write(EXECUTIONS, partial(save, finished.executions))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
         self._text("summary.json", json.dumps(summary, indent=2) + "\n")
 
     def _text(self, name: str, text: str) -> None:
         self._folder.write(name, lambda file: file.write(text.encode()))
-
-
-def machine(started: datetime, wall_s: float) -> dict[str, Any]:
-    """Facts of the machine and the wall clock: never in the summary."""
-    versions = {name: metadata.version(name) for name in ("locust", "numpy", "msgspec", "uvloop")}
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "wall_s": round(wall_s, 3),
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "versions": versions,
-    }

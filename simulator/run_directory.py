@@ -17,7 +17,7 @@ from simulator.errors import UsageError
 from simulator.scenario.file import HEADER
 
 SCENARIO: Final = "scenario.yaml"
-RESULTS: Final = ("summary.json", "machine.json", "records.npz")
+RESULTS: Final = ("summary.json", "machine.json", "records.npz", "executions.npz")
 MOST: Final = 100_000
 """Runs of one name under ``runs/``."""
 

@@ -32,7 +32,8 @@ def test_an_earlier_run_is_replaced_and_all_else_left(tmp_path: Path, finished: 
     (tmp_path / "notes.txt").write_text("mine")
     RunDirectory(tmp_path, "x").write(finished, utc_now())
     files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"notes.txt", "scenario.yaml", "summary.json", "machine.json", "records.npz"}
+    ours = {"scenario.yaml", "summary.json", "machine.json", "records.npz", "executions.npz"}
+    assert files == {"notes.txt", *ours}
     (tmp_path / "locust_stats.csv").write_text("a,b")
     again = RunDirectory(tmp_path, "x")
     # a run that is killed now does not leave the earlier one's verdict as its own

@@ -5,18 +5,13 @@ Rule 1: executions change only through ``queue``, ``change``, ``hide``, ``show``
 Rule 2: what follows the end of an execution comes in this order: notify, abort, retry,
         notify-next, completion of the job.
 Rule 3: nothing here iterates over a job's executions: such work is a ``Sweep`` (``lifecycle.py``).
-
-Subtleness ahead: a step timer moves with every progress report, but the heap is not touched then.
-An execution has one live entry in the heap, ``execution.scheduled``; when that comes up and the
-deadline has meanwhile moved away, the entry is put back where the deadline now is. A job likewise
-has one live entry, ``job.planned``.
 """
 
 from bisect import bisect_left, insort
-from heapq import heappop, heappush, heapreplace
 
 from simulator.errors import ResourceNotFound
 from simulator.jobs import rollout
+from simulator.jobs.agenda import Agenda
 from simulator.jobs.board import Board
 from simulator.jobs.events import EventConfigurations, execution_event, job_event
 from simulator.jobs.execution import Actor, advance, set_step_timer
@@ -46,7 +41,7 @@ class Ledger(Board):
     """The state behind both planes of the service."""
 
     def __init__(self, registry: Registry, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(settings.notify)
         self.registry = registry
         self.settings = settings
         self.quotas = settings.quotas
@@ -59,7 +54,7 @@ class Ledger(Board):
         """thing name → all of its executions in order of creation."""
         self.followers: dict[str, dict[str, Job]] = {}
         """thing group → the continuous jobs that have it as a target."""
-        self._agenda: list[tuple[float, int, Job | JobExecution]] = []
+        self._agenda = Agenda()
         self._sequence = 0
 
     # --------------------------------------------------------------------------- questions
@@ -123,14 +118,15 @@ class Ledger(Board):
             if details is not None:
                 execution.status_details = details
             return
+        job, thing_name = execution.job, execution.thing_name
+        head = self.head(thing_name)
         at = None if execution.hidden else self.position(execution)
         advance(execution, to, actor, now, transitions)
         if details is not None:
             execution.status_details = details
-        job, thing_name = execution.job, execution.thing_name
-        job.counts[before] -= 1
-        job.counts[to] += 1
-        head = self.head(thing_name)
+        counts = job.counts
+        counts[before] -= 1
+        counts[to] += 1
         if to in PENDING:
             if at is not None:
                 self.move(execution, at)
@@ -139,14 +135,16 @@ class Ledger(Board):
                 self.put(execution)
                 self.tell_pending(thing_name)
             self._watch(execution)
-        else:
-            if at is not None:
-                self.take(thing_name, at)
-                self.tell_pending(thing_name)
-            self._ended(execution, now)
+            if head is not self.head(thing_name):
+                self.tell_next(thing_name, now)
+            return
+        if at is not None:
+            self.take(thing_name, at)
+            self.tell_pending(thing_name)
+        self._ended(execution, now)
         if head is not self.head(thing_name):
             self.tell_next(thing_name, now)
-        if to not in PENDING:
+        if job.status == "IN_PROGRESS" and not (counts["QUEUED"] or counts["IN_PROGRESS"]):
             self.settle(job, now)
 
     def hide(self, execution: JobExecution, now: float) -> None:
@@ -167,11 +165,10 @@ class Ledger(Board):
         if head is not self.head(thing_name):
             self.tell_next(thing_name, now)
 
-    def restart_step_timer(self, execution: JobExecution, minutes: int | None, now: float) -> None:
+    def restart_step_timer(self, execution: JobExecution, minutes: int, now: float) -> None:
         """Apply a request's ``stepTimeoutInMinutes``."""
-        if minutes is not None:
-            set_step_timer(execution, minutes, now)
-            self._watch(execution)
+        set_step_timer(execution, minutes, now)
+        self._watch(execution)
 
     def delete(self, execution: JobExecution, now: float) -> None:
         """Forget an execution; an earlier attempt, if any, becomes the newest again."""
@@ -244,41 +241,19 @@ class Ledger(Board):
         """Have ``expire`` work on a job at ``when``, if it would not sooner."""
         if job.planned is None or when < job.planned:
             job.planned = when
-            heappush(self._agenda, (when, self.next_sequence(), job))
+            self._agenda.enter(when, self.next_sequence(), job)
 
     def next_deadline(self) -> float | None:
         """When ``expire`` next has something to do (maybe in the past), or None."""
-        agenda = self._agenda
-        while agenda:
-            when, sequence, item = agenda[0]
-            if isinstance(item, Job):
-                if item.planned == when:
-                    return when
-                heappop(agenda)
-                continue
-            due = item.deadline if item.scheduled == when else None
-            if due == when:
-                return when
-            if due is None:
-                heappop(agenda)
-                if item.scheduled == when:
-                    item.scheduled = None
-            else:
-                item.scheduled = due
-                heapreplace(agenda, (due, sequence, item))
-        return None
+        return self._agenda.next_deadline()
+
+    def nothing_before(self, when: float) -> bool:
+        """Whether it is plain to see that ``next_deadline`` is not before ``when``."""
+        return self._agenda.nothing_before(when)
 
     def next_due(self, now: float) -> Job | JobExecution | None:
         """Take what is due by ``now`` off the agenda, or None where nothing is."""
-        when = self.next_deadline()
-        if when is None or when > now:
-            return None
-        item = heappop(self._agenda)[2]
-        if isinstance(item, Job):
-            item.planned = None
-        else:
-            item.scheduled = None
-        return item
+        return self._agenda.next_due(now)
 
     def next_sequence(self) -> int:
         """A number larger than all before."""
@@ -291,9 +266,8 @@ class Ledger(Board):
         """A new execution in its thing's list; notify is told, notify-next is the caller's."""
         previous = job.latest.get(thing_name)
         number = 1 if previous is None else previous.execution_number + 1
-        execution = JobExecution(
-            job, thing_name, number, self.next_sequence(), now, previous, retry
-        )
+        self._sequence = sequence = self._sequence + 1
+        execution = JobExecution(job, thing_name, number, sequence, now, previous, retry)
         job.latest[thing_name] = execution
         job.executions.append(execution)
         job.counts["QUEUED"] += 1
@@ -319,11 +293,8 @@ class Ledger(Board):
             self.effects.append(execution_event(execution, execution.status.lower(), arn))
         if job.abort is not None and job.status in ("IN_PROGRESS", "SCHEDULED"):
             self._abort(job, now)
-        if (
-            job.retry is not None
-            and rollout.retries_left(execution)
-            and self.wanted(job, thing_name)
-        ):
+        retried = job.retry is not None and execution.status in rollout.RETRIED
+        if retried and rollout.retries_left(execution) and self.wanted(job, thing_name):
             if job.phase == "OPEN":
                 self._enqueue(job, thing_name, now, execution.retry_attempt + 1)
             elif job.phase == "CLOSED":
@@ -373,4 +344,4 @@ class Ledger(Board):
         due = execution.deadline
         if due is not None and (execution.scheduled is None or due < execution.scheduled):
             execution.scheduled = due
-            heappush(self._agenda, (due, self.next_sequence(), execution))
+            self._agenda.enter(due, self.next_sequence(), execution)

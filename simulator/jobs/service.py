@@ -4,9 +4,9 @@ Commands in, effects out, time handed in: ``service.<operation>(…, now)`` answ
 ``service.effects`` what must be told; ``service.next_deadline()`` says when the next timer or
 rollout batch is due and ``service.expire(now, limit)`` does at most so many steps of it.
 No IO, no clock, no chance. The house from the ground up: ``board`` (what waits for each thing),
-``ledger`` (what follows when an execution changes), ``lifecycle`` (what a job does as time passes),
-``enrolment`` (what a registry change means for jobs), ``templates``, ``control_plane``,
-``listings``; beside them, on the ledger, ``data_plane``.
+``agenda`` (what is due when), ``ledger`` (what follows when an execution changes), ``lifecycle``
+(what a job does as time passes), ``enrolment`` (what a registry change means for jobs),
+``templates``, ``control_plane``, ``listings``; beside them, on the ledger, ``data_plane``.
 """
 
 from typing import Literal
@@ -31,6 +31,7 @@ class JobsService(DataPlane, Listings):
         epoch: float = 0.0,
         documents: Documents | None = None,
         quotas: Literal["aws"] | None = None,
+        notify: bool = True,
     ) -> None:
         """A service without things and jobs.
 
@@ -42,6 +43,8 @@ class JobsService(DataPlane, Listings):
             documents: reads the text behind a ``documentSource`` and raises InvalidRequest where
                 it cannot; without it every documentSource is refused.
             quotas: ``"aws"`` throttles and limits as AWS does by default.
+            notify: False where nobody hears ``jobs/notify``: then it is not told at all.
         """
         limits = Quotas() if quotas == "aws" else None
-        super().__init__(Registry(region, account), Settings(dialect, epoch, documents, limits))
+        settings = Settings(dialect, epoch, documents, limits, notify)
+        super().__init__(Registry(region, account), settings)

@@ -13,7 +13,7 @@ import msgspec
 from simulator.errors import Disconnected, InvalidTopic, NoReply
 from simulator.jobs.messages import DataReply, DataRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
-from simulator.thing import Thing
+from simulator.world import Listener
 
 CONNECT_WITHIN_S: Final = 20.0
 CONNECTING: Final = 64
@@ -40,7 +40,7 @@ class AiomqttNetwork:
 class AiomqttLink:
     """One thing's connection."""
 
-    def __init__(self, network: AiomqttNetwork, name: str, thing: Thing) -> None:
+    def __init__(self, network: AiomqttNetwork, name: str, thing: Listener) -> None:
         self._network = network
         self._name = name
         self._thing = thing
@@ -48,6 +48,7 @@ class AiomqttLink:
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], asyncio.Timeout]] = {}
         self.connected = False
+        self.fault = 0
 
     async def connect(self) -> None:
         """Connect, then subscribe to replies and notify-next; raise Disconnected."""
@@ -62,7 +63,7 @@ class AiomqttLink:
         if not self.connected:  # lost again while we waited for our turn
             raise Disconnected("the connection was closed")
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Publish a request and wait for its reply."""
         client = self._client
         if client is None or not self.connected:

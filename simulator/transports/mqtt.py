@@ -17,7 +17,7 @@ from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRe
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
 from simulator.mqtt import Connect, Publish, encode_puback, encode_publish
 from simulator.mqtt_client import ClientConnection
-from simulator.thing import Thing
+from simulator.world import Listener
 
 SWEEP_S: Final = 0.25
 CONNECTING: Final = 256
@@ -95,10 +95,11 @@ class MqttLink(ClientConnection):
         "_update_topic",
         "_waiting",
         "connected",
+        "fault",
         "replied_in",
     )
 
-    def __init__(self, network: MqttNetwork, name: str, thing: Thing) -> None:
+    def __init__(self, network: MqttNetwork, name: str, thing: Listener) -> None:
         super().__init__(network.loop)
         self._network = network
         self._name = name
@@ -108,6 +109,7 @@ class MqttLink(ClientConnection):
         self._update_job = self._update_accepted = ""
         self._update_topic = b""
         self.connected = False
+        self.fault = 0
         self.replied_in = 0
         """The round in which the first reply came that is not acknowledged yet."""
 
@@ -127,7 +129,7 @@ class MqttLink(ClientConnection):
         self.connected = True
         network.links[self] = None
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Publish a request and wait for its reply."""
         transport = self._transport
         if transport is None or not self.connected:
