@@ -22,7 +22,7 @@ from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of
 from simulator.scenario.outcomes import FATES, WAYS
 from simulator.scenario.quantities import did_you_mean
 from simulator.scenario.references import wrong_references
-from simulator.scenario.units import shown
+from simulator.scenario.units import parse_duration, shown
 
 
 class Loaded:
@@ -83,11 +83,20 @@ def _read_jobs(reading: JobReader, value: dict[str, Any]) -> None:
         for at, part in enumerate(value["jobs"]):
             if isinstance(part, dict) and isinstance(part.get("create"), dict):
                 path = ("jobs", at, "create")
-                part["create"] = reading.read(path, part["create"], f"{stem[:58]}-{at + 1}")
+                job_id, made = f"{stem[:58]}-{at + 1}", _seconds(part.get("at"))
+                part["create"] = reading.read(path, part["create"], job_id, made)
     if isinstance(value.get("service"), list):
         for at, part in enumerate(value["service"]):
             if isinstance(part, dict) and isinstance(part.get("update_job"), dict):
                 reading.check_update(("service", at, "update_job"), part["update_job"])
+
+
+def _seconds(value: object) -> float:
+    """When a job is made, for its check; a wrong duration is told with the model's faults."""
+    try:
+        return parse_duration(value)
+    except ValueError:
+        return 0.0
 
 
 def _epoch_s(value: object) -> float:

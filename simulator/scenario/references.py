@@ -44,7 +44,7 @@ def attributes_of(scenario: Scenario) -> dict[str, list[str]]:
     for part in scenario.fleet:
         found["cohort"][part.cohort] = None
         for name, weights in (part.attributes or {}).items():
-            found.setdefault(name, {}).update(dict.fromkeys(weights))
+            found.setdefault(name, {}).update(dict.fromkeys(_possible(weights)))
     return {name: list(values) for name, values in found.items()}
 
 
@@ -77,10 +77,16 @@ def outcomes(scenario: Scenario) -> Iterator[tuple[Path, OutcomeShares, int]]:
             yield ("jobs", at, "outcome"), job.outcome, steps
 
 
+def _possible(weights: dict[str, float]) -> list[str]:
+    """The values that things may have."""
+    return [value for value, weight in weights.items() if weight]
+
+
 def may_be_in(cohort: CohortPart, selector: Selector) -> bool:
     """Whether a selector may mean any thing of a cohort."""
     for name, values in (selector.where or {}).items():
-        has = [cohort.cohort] if name == "cohort" else list((cohort.attributes or {}).get(name, ()))
+        weights = (cohort.attributes or {}).get(name, {})
+        has = [cohort.cohort] if name == "cohort" else _possible(weights)
         if not set(has) & set(values):
             return False
     return True
