@@ -15,6 +15,7 @@ The house in reading order (a module imports only from what stands above it here
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
+    executions.py    what became of executions, in columns
     report/summary.py what ``summary.json`` holds
     expectations.py  which number, of what part of a run, and what it should be
     open_files.py    how many connections a process may have
@@ -38,10 +39,16 @@ The house in reading order (a module imports only from what stands above it here
                      counted (counts, timeouts, budget, timeline), folded into the summary (fold),
                      judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
+    export.py        a rehearsal's executions as AWS prints them
+    fit/             observed executions → a scenario whose fleet behaves like them
     run.py           where everything meets
+    explain/         what is to be expected of a scenario, by arithmetic
+    sweep/           a grid of settings rehearsed with many seeds
+    shrink.py        the fewest things that still fail
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
+    locust_feed.py   records into Locust's tables
     live_run.py      one live run from its beginning to its summary
     locust_bridge.py Locust measures it
     aws_cli/         the AWS CLI's iot-jobs-data commands

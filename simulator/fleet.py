@@ -6,7 +6,7 @@ Links are made by whoever builds the fleet, so the fleet runs over any transport
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 from simulator import results
 from simulator.behaviour import Agent, Outcome
@@ -16,9 +16,6 @@ from simulator.thing import Thing
 from simulator.world import Absence, Link, Mishap, World
 
 MakeLink = Callable[[int, str, Thing], Link]
-
-SECOND: Final = 0x7365
-"""The kind of chance by which a thing has a second agent."""
 
 Truth = Literal["hung", "vanished", "away", "unreported", "working"]
 """What a thing really did when its execution timed out: it had hung; it was without power (or
@@ -80,7 +77,7 @@ class Fleet:
             raise JobfleetError(f"the fleet has {len(self.names)} things, there is no {index}")
         agent = self._world.agent_of(index)
         self.things[index] = self._bring(index, agent)
-        if agent.second and self._world.luck(SECOND, index, 0) < agent.second:
+        if self._world.accompanied(index):
             self.seconds[index] = self._bring(index, agent, second=True)
 
     def _bring(self, index: int, agent: Agent, *, second: bool = False) -> Thing:

@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,9 @@ from simulator import results
 from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError, UsageError
 from simulator.fleet import Fates
+from simulator.garbage import short_pauses
 from simulator.live import LiveFleet, LoopThread, check_target, unreachable
+from simulator.locust_feed import feed
 from simulator.open_files import make_room
 from simulator.owner import Listed, Owner
 from simulator.report.counts import schedule_slip
@@ -98,6 +101,8 @@ class LiveRun:
             self.thread.stop()
             self._stop_service()
             raise
+        self._manners = ExitStack()
+        self._manners.enter_context(short_pauses())
         self.fleet.begin()
         self._draining, self._watching = gevent.spawn(self._drain), gevent.spawn(self._watch)
 
@@ -132,18 +137,9 @@ class LiveRun:
             self._fire()
 
     def _fire(self) -> None:
-        fire = self.environment.events.request.fire
-        names, outcomes = results.OPERATIONS, results.OUTCOMES
-        for _, operation, outcome, _, _, _, _, _, _, sent, done in self.fleet.recorder.drain():
-            self.met = self.met or not outcome
-            fire(
-                request_type="MQTT",
-                name=names[operation],
-                response_time=(done - sent) * 1000,
-                response_length=0,
-                exception=outcomes[outcome] if outcome else None,
-                context={},
-            )
+        fresh = self.fleet.recorder.drain()
+        self.met = self.met or bool((fresh["outcome"] == results.ACCEPTED).any())
+        feed(self.environment, fresh, utc_now().timestamp())
 
     def _watch(self) -> None:
         """Look at the job; end the run when it ends, at its deadline, or when all is lost."""
@@ -246,6 +242,7 @@ class LiveRun:
         gevent.kill(self._draining)
         self._fire()
         self.thread.stop()
+        self._manners.close()
         self._stop_service()
         finished = self._summarise(clock_s, outcome, fates)
         self.directory.write(finished, self.started)

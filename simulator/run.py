@@ -23,6 +23,8 @@ import numpy as np
 from simulator.behaviour import NetworkChance, WorkTable, ramp
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
+from simulator.executions import FILE as EXECUTIONS
+from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
@@ -104,7 +106,7 @@ class Resolved:
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
-        return Weather(world, self.seed, world.work.select)
+        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
 
 
 @dataclass(slots=True)
@@ -117,6 +119,7 @@ class Finished:
     wall_s: float
     wakeups: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    executions: Executions | None = None
 
 
 def group_of(job_id: str) -> str:
@@ -236,7 +239,7 @@ class Rehearsal:
                 quiet = weather.chance_of(index).quiet
                 return TakingTurns(link, loop, recorder) if quiet else link
 
-            return weather.around(index, thing, memory)
+            return weather.around(index, thing, memory, second=thing.second)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -252,7 +255,8 @@ class Rehearsal:
         clock_s = world.now()
         if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        outcome = outcome_of(service.jobs, scenario.job_ids, names)
+        executions = executions_of(service.jobs.values(), names, world.now())
+        outcome = outcome_of(service.jobs, scenario.job_ids, names, executions)
         fates = fleet.fates()
         for task in (starting, watching):
             task.cancel()
@@ -272,7 +276,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=ended,
         )
-        return Finished(self.resolved, summary, records, wall_s=0.0)
+        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
     def _heard(self, effect: Effect, _now: float) -> None:
         if isinstance(effect, JobEnded):
@@ -332,6 +336,9 @@ class RunDirectory:
         about = {**machine(started, finished.wall_s), **finished.extra}
         self._text(SCENARIO, dump(scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
+        executions = finished.executions
+        if executions is not None:
+            self._folder.write(EXECUTIONS, lambda file: save(executions, file))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
         self._text("timeline.csv", as_csv(summary.timeline))
         junit = as_junit(summary, scenario.epoch_s)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.errors import ScenarioError
 from simulator.expectations import NAMES
+from simulator.scenario.contradictions import contradictions
 from simulator.scenario.document import Document, Path, unknown_key
 from simulator.scenario.durations import FAMILIES
 from simulator.scenario.expecting import NAME_PATTERN, as_written, parse_expectation
@@ -66,6 +67,7 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
     faults += [document.at(path, message) for path, message in wrong_references(scenario)]
     if faults:
         raise ScenarioError("\n".join(_from_top_to_bottom(name, faults)))
+    reading.notes += [document.at(path, message) for path, message in contradictions(scenario)]
     question = re.match(r"#\s*Question:\s*(.+)", text)
     loaded = Loaded(FilePath(name).stem, scenario, question.group(1) if question else None)
     loaded.notes = [*reading.notes]
@@ -82,6 +84,10 @@ def _read_jobs(reading: JobReader, value: dict[str, Any]) -> None:
             if isinstance(part, dict) and isinstance(part.get("create"), dict):
                 path = ("jobs", at, "create")
                 part["create"] = reading.read(path, part["create"], f"{stem[:58]}-{at + 1}")
+    if isinstance(value.get("service"), list):
+        for at, part in enumerate(value["service"]):
+            if isinstance(part, dict) and isinstance(part.get("update_job"), dict):
+                reading.check_update(("service", at, "update_job"), part["update_job"])
 
 
 def _epoch_s(value: object) -> float:
