@@ -260,9 +260,9 @@ class Rehearsal:
         clock_s = world.now()
         if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        outcome = outcome_of(service.jobs, scenario.job_ids, names)
-        fates = fleet.fates()
         executions = executions_of(service.jobs.values(), names, world.now())
+        outcome = outcome_of(service.jobs, scenario.job_ids, names, executions)
+        fates = fleet.fates()
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
