@@ -117,9 +117,7 @@ class LossyLink:
         """Nobody answers until the thing gives up."""
         if wait > 0:
             await self._pause(wait)
-        silence = NoReply(f"no reply within {self._timeout:g} s")
-        silence.applied = applied
-        raise silence
+        raise NoReply(f"no reply within {self._timeout:g} s", applied)
 
     async def _pause(self, seconds: float) -> None:
         await self._sleep(seconds)

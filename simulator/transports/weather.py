@@ -109,6 +109,7 @@ class Weather:
         """Nothing more happens."""
         for task in self._tasks:
             task.cancel()
+        self._links.clear()  # each of them knows its weather
 
     def cuts(self, index: int, since: float, until: float) -> bool:
         """Whether a partition keeps a thing from the service at any time of an interval."""
