@@ -49,6 +49,9 @@ class Weather:
         ]
         own = [cohort.network for cohort in world.work.cohorts]
         self._chances = chances(world.chance, own, seed) if any(own) else []
+        if world.virtual:
+            for chance in (world.chance, *self._chances):
+                chance.foresee(len(world.work))
         self._links: list[ExposedLink] = []
         self._tasks: list[asyncio.Task[None]] = []
 
