@@ -42,13 +42,15 @@ class Told:
         self.disconnects += 1
 
 
-def under(loop: VirtualLoop, time_scale: float = 1.0, **network: Any) -> Weather:
+def under(
+    loop: VirtualLoop, epoch_s: float = 0.0, time_scale: float = 1.0, **network: Any
+) -> Weather:
     """The weather of one thing."""
     values = Network(network.pop("latency", LATENCY), reply_timeout=5.0, **network)
     work = WorkTable((Cohort("c", 1),), 1)
     chance = NetworkChance(values, 1)
     world = World(loop, loop.time, work, values, chance, Recorder(), time_scale)
-    weather = Weather(world, 1, lambda selection: np.array([selection.share > 0]))
+    weather = Weather(world, 1, lambda chosen: np.array([chosen.share > 0]), epoch_s)
     weather.begin()
     return weather
 
@@ -114,7 +116,7 @@ def test_a_connection_ends_after_its_time_and_the_next_connect_says_why() -> Non
 
 def test_connections_live_in_scenario_time() -> None:
     async def main(loop: VirtualLoop) -> None:
-        weather = under(loop, 60.0, disconnects=Distribution("constant", 60.0))
+        weather = under(loop, time_scale=60.0, disconnects=Distribution("constant", 60.0))
         told = Told()
         await weather.around(0, told, Door(loop).link).connect()
         await asyncio.sleep(1.1)
