@@ -214,7 +214,7 @@ class Caller:
                 await self.link.call(current.job_id, request)
             except FAILURES as failure:
                 self._failed(failure, request, current, sent, sent, unanswered)
-                error = failure
+                error = failure.with_traceback(None)  # which knows this frame, and it the error
             else:
                 self._accepted(current, sent, 0)
                 return True

@@ -184,7 +184,9 @@ class NoReply(JobfleetError):
             can know; None where nobody does.
     """
 
-    applied: bool | None = None
+    def __init__(self, message: str, applied: bool | None = None) -> None:
+        super().__init__(message)
+        self.applied = applied
 
 
 class Disconnected(JobfleetError):

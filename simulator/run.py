@@ -232,7 +232,7 @@ class Rehearsal:
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
         quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
-        service = JobsService(epoch=scenario.epoch_s, quotas=quotas)
+        service = JobsService(epoch=scenario.epoch_s, quotas=quotas, notify=False)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()

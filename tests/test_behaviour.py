@@ -22,6 +22,7 @@ from simulator.behaviour import (
     ramp,
     scale_cohorts,
 )
+from simulator.behaviour.network import AHEAD
 
 GATEWAYS = Cohort(
     "g",
@@ -177,3 +178,17 @@ def test_a_storm_spreads_over_its_time() -> None:
     assert 4.95 < max(offsets) <= 5.0
     assert offsets != [StormChance(storm, 1, 1).offset(thing) for thing in range(2000)]
     assert {StormChance(Storm("s", EVERYTHING, 60.0), 0, 1).offset(t) for t in range(9)} == {0.0}
+
+
+def test_what_is_foreseen_of_a_network_is_what_comes() -> None:
+    """Whoever asks for whom: within what was worked out together and beyond it."""
+    network = Network(
+        Distribution("lognormal", 0.04, 0.4), lost_replies=0.1, lost_requests=0.1,
+        duplicated=0.1, reordered=0.1,
+    )  # fmt: skip
+    one, ahead = NetworkChance(network, 5), NetworkChance(network, 5)
+    ahead.foresee(300)
+    asked = [(thing, ordinal) for thing in range(310) for ordinal in range(1, AHEAD + 3)]
+    seen = [ahead.exchange(*which) for which in asked]
+    assert seen == [one.exchange(*which) for which in asked]
+    assert len({befalls for _, befalls in seen}) == 5

@@ -10,6 +10,8 @@ import pytest
 from simulator.endpoints.http11 import HttpConnection
 from simulator.garbage import YOUNG, frozen_garbage, short_pauses
 from simulator.jobs.model import Job
+from simulator.run import Rehearsal, Resolved
+from simulator.scenario import loads
 from tests.doors_in_thread import Raw, get, served
 from tests.jobs.small_service import create, drain, service_with
 
@@ -101,3 +103,23 @@ def test_a_lost_connection_needs_no_collector(
             client.send(request_bytes)
             assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 ")
         assert [one() for one in made] == [None]
+
+
+def test_a_rehearsal_leaves_nothing_for_the_collector() -> None:
+    """Whatever befell its requests: exceptions keep frames, and frames whole services."""
+    text = (
+        "fleet: [{cohort: g, things: 200, work: {duration: 60s, steps: 3, step_timeout: 2m},\n"
+        "         outcome: {hang: 5%, fail: 5%}}]\n"
+        "network: {latency: 40ms, lost_replies: 20%, lost_requests: 10%, duplicated: 5%,\n"
+        "          reordered: 5%}\n"
+        "job: {document: {}, timeoutConfig: {inProgressTimeoutInMinutes: 5}}\nload: {until: 1h}\n"
+    )
+    rehearsal = Rehearsal(Resolved.of(loads(text), None, None))
+    gc.collect()
+    gc.disable()
+    try:
+        rehearsal.run()
+        left = [type(one).__name__ for one in gc.get_objects()]
+    finally:
+        gc.enable()
+    assert [left.count(name) for name in ("MemoryLink", "JobExecution")] == [0, 0]

@@ -89,7 +89,8 @@ class Board:
     """
 
     def __init__(self, notify: bool = True) -> None:
-        self._notify = notify
+        self.notify = notify
+        """Whether lists are told; may be set at any time."""
         self.effects: list[Effect] = []
         self._pending: dict[str, list[JobExecution]] = {}
 
@@ -129,7 +130,7 @@ class Board:
 
     def tell_pending(self, thing_name: str) -> None:
         """Tell a thing's list as it now is."""
-        if not self._notify:
+        if not self.notify:
             return
         shown = reported(self.pending(thing_name))
         in_progress = [summary(e) for e in shown if e.status == "IN_PROGRESS"]

@@ -67,7 +67,8 @@ class LossyLink:
 
     async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask through the bad network; raise NoReply where it swallows something."""
-        latency, trouble = self._next()
+        self._ordinal = ordinal = self._ordinal + 1
+        latency, trouble = self._chance.exchange(self._number, ordinal)
         if after or latency:
             await self._sleep(after + latency)
         if trouble is not None:
@@ -117,9 +118,7 @@ class LossyLink:
         """Nobody answers until the thing gives up."""
         if wait > 0:
             await self._pause(wait)
-        silence = NoReply(f"no reply within {self._timeout:g} s")
-        silence.applied = applied
-        raise silence
+        raise NoReply(f"no reply within {self._timeout:g} s", applied)
 
     async def _pause(self, seconds: float) -> None:
         await self._sleep(seconds)

@@ -36,6 +36,7 @@ class MemoryBroker:
         else:
             self.subscribers[name] = listener
         if reader is not None:
+            self.host.service.notify = True
             self.readers.setdefault(name, []).append(reader)
 
     def leave(self, name: str, listener: Listener, reader: Reader | None) -> None:

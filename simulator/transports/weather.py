@@ -50,6 +50,9 @@ class Weather:
         ]
         own = [cohort.network for cohort in world.work.cohorts]
         self._chances = chances(world.chance, own, seed) if any(own) else []
+        if world.virtual:
+            for chance in (world.chance, *self._chances):
+                chance.foresee(len(world.work))
         self._links: list[ExposedLink] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -110,6 +113,7 @@ class Weather:
         """Nothing more happens."""
         for task in self._tasks:
             task.cancel()
+        self._links.clear()  # each of them knows its weather
 
     def cuts(self, index: int, since: float, until: float) -> bool:
         """Whether a partition keeps a thing from the service at any time of an interval."""
