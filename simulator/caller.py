@@ -98,7 +98,10 @@ class Caller:
                 if self.gone is None:
                     self.gone = (due, self.link.fault)
             else:
-                self._record(results.CONNECT, results.ACCEPTED, due)
+                away = self.gone is not None and self.gone[1] == results.ABSENT
+                self._record(
+                    results.CONNECT, results.ACCEPTED, due, fault=results.ABSENT if away else 0
+                )
                 if self.gone is not None:
                     world.absences.append(Absence(self.index, *self.gone, world.now()))
                     self.gone = None
@@ -249,6 +252,7 @@ class Caller:
             outcome = results.NO_REPLY
         elif isinstance(error, Disconnected):
             outcome = results.DISCONNECTED
+            fault = results.ABSENT if self.absent else fault
         else:
             assert isinstance(error, Rejection)
             outcome = results.REJECTED[error.code]

@@ -258,7 +258,7 @@ class Rehearsal:
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
                 link = MemoryLink(broker, name, listener, thing.reader)
-                quiet = weather.chance_of(index).quiet
+                quiet = weather.chance_of(index).network.takes_no_time
                 return TakingTurns(link, loop, recorder) if quiet else link
 
             return weather.around(index, thing, memory, second=thing.second)
