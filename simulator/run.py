@@ -10,9 +10,10 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,7 +21,10 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import NetworkChance, WorkTable, ramp
+from simulator.behaviour import NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.campaign import Campaign as Campaign
+from simulator.campaign import group_of as group_of
+from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
 from simulator.executions import FILE as EXECUTIONS
@@ -29,9 +33,9 @@ from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
-from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
+from simulator.jobs.messages import CreateJobRequest
 from simulator.jobs.model import Job
-from simulator.jobs.registry import Registry
+from simulator.progress import Progress
 from simulator.report import summary as report
 from simulator.report.summary import Outcome, Summary
 from simulator.results import Recorder, Records
@@ -52,8 +56,10 @@ SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
 
 WATCH_S: Final = 30.0
+SAY_S: Final = 0.5
+"""Wall time between two looks at how far a rehearsal is."""
 DRAIN_EVERY: Final = 2_000
-"""Every so many virtual seconds, records are packed if so many are fresh: a million of them as
+"""Every ``WATCH_S`` virtual seconds, records are packed if so many are fresh: a million of them as
 Python tuples would be a gigabyte, and a cold one."""
 
 
@@ -97,14 +103,23 @@ class Resolved:
         time_scale: float,
     ) -> World:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
-        network = self.scenario.network_values()
+        scenario = self.scenario
+        network = scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
-        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
+        jobs = {job.job_id: at for at, job in enumerate(scenario.jobs())}
+        presence = PresenceTable(scenario.cohorts(), self.seed, scenario.epoch_s)
+        return World(
+            loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs, presence
+        )
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
         return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
+
+    def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
+        """Register the fleet and each job's things, and have the jobs ready to be created."""
+        plans, request = self.scenario.jobs(), partial(create_job_request, self.scenario)
+        return Campaign(host, plans, work.names(), work.select, request, over)
 
 
 @dataclass(slots=True)
@@ -120,43 +135,37 @@ class Finished:
     executions: Executions | None = None
 
 
-def group_of(job_id: str) -> str:
-    """The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one.
-
-    One per job, so that nothing of another run is in it.
-    """
-    return f"jobfleet-{job_id}"
-
-
-def register(registry: Registry, job_id: str, names: list[str]) -> str:
-    """Make the fleet's things and their group; return the group's ARN."""
-    group = group_of(job_id)
-    registry.create_thing_group(group)
-    for name in names:
-        registry.create_thing(name)
-        registry.add_thing_to_thing_group(name, group)
-    return registry.group_arn(group)
+def create_job_request(
+    scenario: Scenario, target_arn: str, job_id: str | None = None
+) -> CreateJobRequest:
+    """One of the scenario's jobs, or the only one, as a checked request."""
+    return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
 
 
-def create_job_request(scenario: Scenario, target_arn: str) -> CreateJobRequest:
-    """The scenario's job as a checked request."""
-    return msgspec.convert(scenario.create_job_request(target_arn), CreateJobRequest)
-
-
-def outcome_of(job: Job) -> Outcome:
-    """What a service in this process says of a job."""
+def outcome_of(jobs: Mapping[str, Job], job_ids: Sequence[str], _names: Sequence[str]) -> Outcome:
+    """What a service in this process says of the scenario's jobs (some may not have been made)."""
+    made = [jobs[job_id] for job_id in job_ids if job_id in jobs]
+    counts: dict[str, int] = {}
+    for job in made:
+        for status, count in job.counts.items():
+            if count:
+                counts[status] = counts.get(status, 0) + count
     return Outcome(
-        executions={status: count for status, count in job.counts.items() if count},
+        executions=counts,
         timed_out=[
             (e.thing_name, e.execution_number, e.last_updated_at)
+            for job in made[:1]
             for e in job.executions
             if e.status == "TIMED_OUT"
         ],
         in_progress=[
-            (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
+            (e.thing_name, e.execution_number)
+            for job in made[:1]
+            for e in job.executions
+            if e.status == "IN_PROGRESS"
         ],
-        job_id=job.job_id,
-        not_rolled_out=len(job.things) - job.released,
+        job_id=job_ids[0],
+        not_rolled_out=sum(len(job.things) - job.released for job in made),
     )
 
 
@@ -202,14 +211,15 @@ def summarise(
 class Rehearsal:
     """One scenario in virtual time."""
 
-    def __init__(self, resolved: Resolved, progress: Callable[[str], None] | None = None) -> None:
-        """Prepare it; ``progress`` is told now and then how far it is.
+    def __init__(self, resolved: Resolved) -> None:
+        """Prepare it.
 
         Raises:
             UsageError: in this scenario, virtual time would never get on.
         """
         self.resolved = resolved
-        self._progress = progress
+        self.progress: Callable[[Progress], None] | None = None
+        """Is told now and then how far it is."""
         self._ended: asyncio.Future[str] | None = None
         scenario = resolved.scenario
         self._patience = patience(scenario.things)
@@ -265,27 +275,27 @@ class Rehearsal:
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
-        host.listeners.append(self._heard)
-        request = create_job_request(scenario, register(service.registry, scenario.job_id, names))
-        service.create_job(scenario.job_id, request, host.now())
-        host.publish()
-        starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
-        watching = loop.create_task(self._watch(world))
+        campaign = self.resolved.campaign(host, world.work, self._end)
+        campaign.start(loop)
+        starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
+        watching = loop.create_task(self._watch(world, service))
         weather.begin()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
         if ended == report.COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        job = service.job(scenario.job_id)
-        outcome, fates = outcome_of(job), fleet.fates()
+        outcome = outcome_of(service.jobs, scenario.job_ids, names)
+        fates = fleet.fates()
         executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        campaign.close()
         weather.close()
         host.close()
         fleet.stop()
+        _untie(fleet, service, host)
         records = recorder.records()
         summary = summarise(
             self.resolved,
@@ -300,20 +310,16 @@ class Rehearsal:
         )
         return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
-    def _heard(self, effect: Effect, _now: float) -> None:
-        if isinstance(effect, JobEnded):
-            self._end(f"job {effect.status.lower()}")
-
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(why)
 
-    async def _watch(self, world: World) -> None:
+    async def _watch(self, world: World, service: JobsService) -> None:
         """Pack records now and then, and say how far the run is."""
         until = self.resolved.scenario.load.until
         often, rarely = min(until / 200, WATCH_S), until / 200
         wait, seen = often, 0
-        said = time.perf_counter()
+        began = said = time.perf_counter()
         while True:
             await asyncio.sleep(wait)
             fresh = len(world.recorder.fresh)
@@ -323,9 +329,24 @@ class Rehearsal:
                 world.recorder.drain()
                 fresh = 0
             seen = fresh
-            if self._progress is not None and time.perf_counter() - said > 1:
+            if self.progress is not None and time.perf_counter() - said > SAY_S:
                 said = time.perf_counter()
-                self._progress(f"{world.now() / until:4.0%} of {until:g} s rehearsed")
+                jobs = service.jobs.values()
+                self.progress(Progress.of(jobs, world.now(), until, said - began))
+
+
+def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
+    """Let things, jobs and host not know each other any more, once nobody asks them.
+
+    Then a world of a million things goes at once, and the garbage collector, which has rested all
+    the time, does not find it.
+    """
+    for agent in fleet.agents:
+        del agent.link
+    for job in service.jobs.values():
+        job.latest.clear()
+        job.executions.clear()
+    host.listeners.clear()
 
 
 def rehearse(resolved: Resolved) -> Finished:
