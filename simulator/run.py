@@ -262,14 +262,13 @@ class Rehearsal:
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
         broker = MemoryBroker(host, world.sleep)
-
         weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
                 link = MemoryLink(broker, name, listener, thing.reader)
-                quiet = weather.chance_of(index).network.takes_no_time
-                return TakingTurns(link, loop, recorder) if quiet else link
+                at_once = weather.network_of(index).takes_no_time
+                return TakingTurns(link, loop, recorder) if at_once else link
 
             return weather.around(index, thing, memory, second=thing.second)
 
@@ -285,8 +284,7 @@ class Rehearsal:
         clock_s = world.now()
         if ended == report.COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        outcome = outcome_of(service.jobs, scenario.job_ids, names)
-        fates = fleet.fates()
+        outcome, fates = outcome_of(service.jobs, scenario.job_ids, names), fleet.fates()
         executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
