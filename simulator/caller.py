@@ -106,10 +106,7 @@ class Caller:
                 self._record(results.CONNECT, results.DISCONNECTED, due)
                 self._lose(self.link.fault)
             else:
-                away = self.gone is not None and self.gone[1] == results.ABSENT
-                self._record(
-                    results.CONNECT, results.ACCEPTED, due, fault=results.ABSENT if away else 0
-                )
+                self._record(results.CONNECT, results.ACCEPTED, due)
                 if self.gone is not None:
                     world.absences.append(Absence(self.index, *self.gone, world.now()))
                     self.gone = None
