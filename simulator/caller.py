@@ -260,6 +260,7 @@ class Caller:
             outcome = results.NO_REPLY
         elif isinstance(error, Disconnected):
             outcome = results.DISCONNECTED
+            fault = results.ABSENT if self.absent else fault
         else:
             assert isinstance(error, Rejection)
             outcome = results.REJECTED[error.code]

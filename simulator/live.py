@@ -213,9 +213,10 @@ class LiveFleet:
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def real(listener: Listener) -> Link:
+                timeout = thing.agent.reply_timeout
                 if isinstance(network, MqttNetwork):
-                    return MqttLink(network, name, listener)
-                return AiomqttLink(network, name, listener)
+                    return MqttLink(network, name, listener, timeout)
+                return AiomqttLink(network, name, listener, timeout)
 
             return weather.around(index, thing, real, second=thing.second)
 

@@ -237,14 +237,13 @@ class Rehearsal:
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
         broker = MemoryBroker(host, world.sleep)
-
         weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
                 link = MemoryLink(broker, name, listener, thing.reader)
-                quiet = weather.chance_of(index).quiet
-                return TakingTurns(link, loop, recorder) if quiet else link
+                at_once = weather.network_of(index).takes_no_time
+                return TakingTurns(link, loop, recorder) if at_once else link
 
             return weather.around(index, thing, memory, second=thing.second)
 

@@ -40,8 +40,16 @@ class AiomqttNetwork:
 class AiomqttLink:
     """One thing's connection."""
 
-    def __init__(self, network: AiomqttNetwork, name: str, thing: Listener) -> None:
+    def __init__(
+        self,
+        network: AiomqttNetwork,
+        name: str,
+        thing: Listener,
+        reply_timeout: float | None = None,
+    ) -> None:
+        """``reply_timeout`` in seconds is the network's where it is None."""
         self._network = network
+        self._reply_timeout = network.reply_timeout if reply_timeout is None else reply_timeout
         self._name = name
         self._thing = thing
         self._client: aiomqtt.Client | None = None
@@ -71,7 +79,7 @@ class AiomqttLink:
         topic = request_topic(self._name, job_id, type(request))
         future: asyncio.Future[DataReply] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(self._network.reply_timeout) as within:
+            async with asyncio.timeout(self._reply_timeout) as within:
                 self._waiting[request.client_token] = (future, within)
                 await client.publish(topic, encode_request(request), qos=1)
                 return await future

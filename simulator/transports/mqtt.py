@@ -89,6 +89,7 @@ class MqttLink(ClientConnection):
         "_acknowledgements",
         "_name",
         "_network",
+        "_reply_timeout",
         "_thing",
         "_update_accepted",
         "_update_job",
@@ -99,9 +100,13 @@ class MqttLink(ClientConnection):
         "replied_in",
     )
 
-    def __init__(self, network: MqttNetwork, name: str, thing: Listener) -> None:
+    def __init__(
+        self, network: MqttNetwork, name: str, thing: Listener, reply_timeout: float | None = None
+    ) -> None:
+        """``reply_timeout`` in seconds is the network's where it is None."""
         super().__init__(network.loop)
         self._network = network
+        self._reply_timeout = network.reply_timeout if reply_timeout is None else reply_timeout
         self._name = name
         self._thing = thing
         self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], float]] = {}
@@ -145,7 +150,7 @@ class MqttLink(ClientConnection):
                 self._update_accepted = name + "/accepted"
         future: asyncio.Future[DataReply] = network.loop.create_future()
         now = network.loop.time()
-        self._waiting[request.client_token] = (future, now + network.reply_timeout)
+        self._waiting[request.client_token] = (future, now + self._reply_timeout)
         self._wrote = now
         data = encode_publish(topic, encode_request(request), 1, self.next_id())
         if self._acknowledgements:
