@@ -28,7 +28,7 @@ from simulator.jobs.messages import (
     StartNextPendingJobExecutionRequest,
 )
 from simulator.worker import Worker
-from simulator.world import Activity, World
+from simulator.world import Activity, Ways, World
 
 
 class Thing(Worker):
@@ -57,6 +57,12 @@ class Thing(Worker):
     def assignments(self) -> Iterable[Assignment]:
         """What it works on."""
         return () if self.current is None else (self.current,)
+
+    @property
+    def ways(self) -> Ways:
+        """How it wants to be connected."""
+        suffix = "-second" if self.second else ""
+        return Ways(suffix, self.reader, self.agent.reply_timeout)
 
     def start(self) -> None:
         """Begin: connect and ask for work."""
