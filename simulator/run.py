@@ -235,7 +235,8 @@ class Rehearsal:
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
         quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
-        service = JobsService(epoch=scenario.epoch_s, quotas=quotas)
+        lists = any(cohort.agent.parallel > 1 for cohort in scenario.cohorts())
+        service = JobsService(epoch=scenario.epoch_s, quotas=quotas, notify=lists)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()

@@ -149,8 +149,11 @@ class Thing(Worker):
                 try:
                     current = self.current
                     if not self.link.connected:
-                        await self._come_to(current)
-                        current = self.current
+                        if current is None:
+                            await self._connect()
+                        else:
+                            await self._come_to(current)
+                            current = self.current
                     if current is None:
                         self._wanted = False
                         current = self.current = await self._find()
@@ -206,11 +209,8 @@ class Thing(Worker):
             return None
         return current
 
-    async def _come_to(self, current: Assignment | None) -> None:
+    async def _come_to(self, current: Assignment) -> None:
         """Connect, and see what has become of the execution that it works on."""
-        if current is None:
-            await self._connect()
-            return
         self._settling = True
         try:
             await self._connect()
