@@ -215,8 +215,8 @@ class LiveFleet:
             def real(listener: Listener) -> Link:
                 timeout = thing.agent.reply_timeout
                 if isinstance(network, MqttNetwork):
-                    return MqttLink(network, name, listener, timeout)
-                return AiomqttLink(network, name, listener, timeout)
+                    return MqttLink(network, name, listener, thing.ways)
+                return AiomqttLink(network, name, listener, thing.ways)
 
             return weather.around(index, thing, real, second=thing.second)
 
