@@ -4,14 +4,16 @@ The house in reading order (a module imports only from what stands above it here
 
     errors.py        every exception we raise
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
-                     messages, execution, rollout, registry, board, ledger, lifecycle, enrolment,
-                     templates, control_plane, listings, data_plane, service, wire, rest
+                     messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
+                     enrolment, templates, control_plane, listings, data_plane, service, wire,
+                     rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     timers.py        what is due when
     errand.py        a coroutine that the virtual loop drives itself
     clock.py         the virtual event loop
     garbage.py       the garbage collector's manners
     today.py         the calendar
+    machine.py       facts of the machine
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
@@ -45,6 +47,9 @@ The house in reading order (a module imports only from what stands above it here
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
     run.py           where everything meets
+    explain/         what is to be expected of a scenario, by arithmetic
+    sweep/           a grid of settings rehearsed with many seeds
+    shrink.py        the fewest things that still fail
     serve.py         the service on real ports
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread

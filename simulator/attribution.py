@@ -30,13 +30,17 @@ class Unanswered(NamedTuple):
     status: Status
     fault: int
     """What swallowed its answer."""
+    certain: bool = False
+    """It was applied."""
 
 
 def remember(
     earlier: Unanswered | None, status: Status, silence: NoReply, fault: int
 ) -> Unanswered | None:
     """What there is to remember after one more try of an update that had no answer."""
-    return earlier if silence.applied is False else Unanswered(status, fault)
+    if silence.applied is False or (earlier is not None and earlier.certain):
+        return earlier
+    return Unanswered(status, fault, certain=silence.applied is True)
 
 
 class Writer(NamedTuple):
@@ -66,9 +70,8 @@ def attribute(
 
 def _cause(found: Status, ahead: int, wanted: Status, writer: Writer) -> int:
     """``ahead``: by how much the stored version is greater than the expected one."""
-    unanswered = writer.unanswered
-    if unanswered is not None and ahead == 1 and found == unanswered.status:
-        late = unanswered.fault == results.REORDERED
+    if _is_own(writer.unanswered, found, ahead):
+        late = writer.unanswered is not None and writer.unanswered.fault == results.REORDERED
         return results.OUT_OF_TURN if late else results.LOST_REPLY
     if found in BY_THE_SERVICE:
         return results.SERVICE
@@ -79,3 +82,15 @@ def _cause(found: Status, ahead: int, wanted: Status, writer: Writer) -> int:
     if writer.stale and not writer.accompanied:
         return results.STALE_START
     return results.SECOND_WRITER
+
+
+def _is_own(unanswered: Unanswered | None, found: Status, ahead: int) -> bool:
+    """Whether the agent's own unanswered update made what was found.
+
+    A failure that was applied may have had the service queue a retry, which is found in its place.
+    """
+    if unanswered is None:
+        return False
+    if unanswered.certain and unanswered.status == "FAILED" and found == "QUEUED":
+        return True
+    return ahead == 1 and found == unanswered.status

@@ -6,15 +6,11 @@
 
 import asyncio
 import json
-import platform
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -35,6 +31,7 @@ from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest
+from simulator.machine import machine
 from simulator.progress import Progress
 from simulator.report.executions import Outcome, outcome_of
 from simulator.report.fold import About, fold
@@ -358,9 +355,8 @@ class RunDirectory:
         about = {**machine(started, finished.wall_s), **finished.extra}
         self._text(SCENARIO, dump(scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
-        executions = finished.executions
-        if executions is not None:
-            self._folder.write(EXECUTIONS, lambda file: save(executions, file))
+        if finished.executions is not None:
+            self._folder.write(EXECUTIONS, partial(save, finished.executions))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
         self._text("timeline.csv", as_csv(summary.timeline))
         junit = as_junit(summary, scenario.epoch_s)
@@ -369,16 +365,3 @@ class RunDirectory:
 
     def _text(self, name: str, text: str) -> None:
         self._folder.write(name, lambda file: file.write(text.encode()))
-
-
-def machine(started: datetime, wall_s: float) -> dict[str, Any]:
-    """Facts of the machine and the wall clock: never in the summary."""
-    versions = {name: metadata.version(name) for name in ("locust", "numpy", "msgspec", "uvloop")}
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "wall_s": round(wall_s, 3),
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "versions": versions,
-    }

@@ -10,6 +10,7 @@ from simulator.jobs.model import Status
 
 LOST = Unanswered("IN_PROGRESS", results.LOST_REPLY_FAULT)
 LATE = Unanswered("IN_PROGRESS", results.REORDERED)
+FAILED = Unanswered("FAILED", results.LOST_REPLY_FAULT, certain=True)
 REAL = Unanswered("IN_PROGRESS", 0)
 
 
@@ -23,6 +24,8 @@ REAL = Unanswered("IN_PROGRESS", 0)
     ("IN_PROGRESS", 1, Writer(), "second_writer"),
     ("SUCCEEDED", 1, Writer(), "second_writer"),
     ("TIMED_OUT", 1, Writer(LOST), "service"),
+    ("QUEUED", -3, Writer(FAILED), "lost_reply"),  # the retry of what it had reported
+    ("QUEUED", -3, Writer(FAILED._replace(certain=False)), "service"),  # or of a timeout
     ("CANCELED", 1, Writer(stale=True), "service"),
     ("QUEUED", -3, Writer(), "service"),  # a retry waits in its place
     ("IN_PROGRESS", 1, Writer(stale=True), "stale_start"),
@@ -52,5 +55,6 @@ def test_only_what_may_have_been_applied_is_remembered() -> None:
     assert remember(None, "IN_PROGRESS", lost, results.LOST_REQUEST_FAULT) is None
     assert remember(None, "IN_PROGRESS", real, 0) == REAL
     first = remember(None, "IN_PROGRESS", applied, results.REORDERED)
-    assert first == LATE
-    assert remember(first, "IN_PROGRESS", lost, results.LOST_REPLY_FAULT) == LATE
+    assert first == LATE._replace(certain=True)
+    assert remember(first, "IN_PROGRESS", lost, results.LOST_REPLY_FAULT) == first
+    assert remember(first, "IN_PROGRESS", real, 0) == first

@@ -32,7 +32,16 @@ from tests.processes import (
 def test_help_names_every_command() -> None:
     done = jobfleet("--help")
     assert done.returncode == 0
-    for command in ("rehearse", "run", "serve", "check", "schema"):
+    for command in (
+        "rehearse",
+        "run",
+        "serve",
+        "check",
+        "schema",
+        "explain",
+        "sweep",
+        "shrink",
+    ):
         assert command in done.stdout
         assert jobfleet(command, "--help").returncode == 0
 

@@ -37,7 +37,7 @@ class Presence:
     ``spread`` seconds, earlier or later; an ``end`` before ``start`` is the next day's. ``hourly``:
     24 shares of things that are there, by the local hour; a thing is there in every hour whose
     share is above its own fixed number. ``schedule``: (from, until) in scenario seconds.
-    ``on-off``: draws of ``on`` and ``off`` in turns, begun at a random phase.
+    ``on-off``: draws of ``on`` and ``off`` in turns, begun long before the scenario.
     """
 
     kind: Literal["always", "daily", "hourly", "schedule", "on-off"] = "always"
@@ -113,7 +113,7 @@ class _Daily:
         if self._spread:
             luck = (mix(self._key, thing, 0) >> 11) / 2**53
             shift = round((2 * luck - 1) * self._spread, 3)
-        moment = now - shift
+        moment = round(now - shift, 6)  # so that what was a whole millisecond is one again
         at = self._zone.at
         day = int(self._zone.local(moment) // DAY) - 2
         # Where the clock skips all of the interval, a day has none.
@@ -181,13 +181,19 @@ class _Scheduled:
 
 
 class _OnOff:
-    """Turns of chance. The first one begins before the scenario does, at a random moment of it."""
+    """Turns of chance, which have gone on since long before the scenario.
+
+    So a thing is met in a long turn more often than in a short one: a random moment of all turns
+    in a row says in which one it is at the beginning, and how far.
+    """
 
     def __init__(self, presence: Presence, key: int, seed: int) -> None:
         assert presence.on is not None
         assert presence.off is not None
         self._on = _turns(presence.on, seed, 1)
         self._off = _turns(presence.off, seed, 2)
+        lengths = np.add(self._on, self._off)
+        self._edges: list[float] = np.cumsum(lengths).tolist()
         self._key = key
         self._last: dict[int, tuple[int, float]] = {}
         """By thing: the cycle that it was last asked for, and when that began."""
@@ -195,9 +201,7 @@ class _OnOff:
     def at(self, thing: int, now: float) -> Answer:
         cycle, begin = self._last.get(thing, (0, FOR_EVER))
         if begin > now:
-            cycle, on, off = 0, *self._cycle(thing, 0)
-            luck = (mix(self._key, thing, -1) >> 11) / 2**53
-            begin = -round(luck * (on + off), 3)
+            cycle, begin = 0, -self._first(thing)[1]
         while True:
             on, off = self._cycle(thing, cycle)
             end = round(begin + on + off, 3)
@@ -208,7 +212,16 @@ class _OnOff:
         leaves = round(begin + on, 3)
         return (True, leaves) if now < leaves else (False, end)
 
+    def _first(self, thing: int) -> tuple[int, float]:
+        """The turns that a thing is in at the beginning, and how long it has been."""
+        moment = (mix(self._key, thing, 0) >> 11) / 2**53 * self._edges[-1]
+        at = bisect_right(self._edges, moment)
+        return at, round(moment - (self._edges[at - 1] if at else 0.0), 3)
+
     def _cycle(self, thing: int, cycle: int) -> tuple[float, float]:
+        if not cycle:
+            at = self._first(thing)[0]
+            return self._on[at], self._off[at]
         drawn = mix(self._key, thing, cycle)
         return self._on[drawn & (TABLE - 1)], self._off[(drawn >> 16) & (TABLE - 1)]
 

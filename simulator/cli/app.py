@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, serving
+from simulator.cli import fitting, serving, studies
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -76,6 +76,9 @@ def run(
 
 app.command()(serving.serve)
 app.command()(serving.certs)
+app.command()(studies.explain)
+app.command()(studies.sweep)
+app.command()(studies.shrink)
 app.command()(fitting.fit)
 app.command()(fitting.export)
 

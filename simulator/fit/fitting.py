@@ -195,9 +195,11 @@ def _remarks(cohort: CohortFit, seen_at: float, notes: list[str]) -> None:
     if cohort.sample.n < 30:
         notes.append(f"{cohort.name}: {cohort.sample.n:.0f} durations are few for a law")
     if cohort.p is not None and cohort.p < 0.05 and cohort.distance is not None:
+        away = "; or some were away when they were done, and reported late"
         notes.append(
             f"{cohort.name}: {law.family} fits best and not well (p = {cohort.p:.2f}, at most "
             f"{cohort.distance:.1%} off anywhere): look for kinds of things with --by"
+            f"{away if cohort.waits.away is not None else ''}"
         )
     tail = law.upper(cohort.sample.open_)
     hung = cohort.shares.hang * cohort.shares.n

@@ -77,6 +77,8 @@ def estimate(
     for _ in range(ROUNDS):
         chance = share[:, None] * lasting
         total = seen + (chance / np.maximum(chance.sum(axis=0), 1e-300)).sum(axis=1)
+        if not total.sum():
+            return Shares(0, 1.0, 0.0, 0.0, 0.0)  # all that there is may be anything
         after = total / total.sum()
         if np.abs(after - share).max() < 1e-10:
             break

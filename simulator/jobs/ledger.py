@@ -5,18 +5,13 @@ Rule 1: executions change only through ``queue``, ``change``, ``hide``, ``show``
 Rule 2: what follows the end of an execution comes in this order: notify, abort, retry,
         notify-next, completion of the job.
 Rule 3: nothing here iterates over a job's executions: such work is a ``Sweep`` (``lifecycle.py``).
-
-Subtleness ahead: a step timer moves with every progress report, but the heap is not touched then.
-An execution has one live entry in the heap, ``execution.scheduled``; when that comes up and the
-deadline has meanwhile moved away, the entry is put back where the deadline now is. A job likewise
-has one live entry, ``job.planned``.
 """
 
 from bisect import bisect_left, insort
-from heapq import heappop, heappush, heapreplace
 
 from simulator.errors import ResourceNotFound
 from simulator.jobs import rollout
+from simulator.jobs.agenda import Agenda
 from simulator.jobs.board import Board
 from simulator.jobs.events import EventConfigurations, execution_event, job_event
 from simulator.jobs.execution import Actor, advance, set_step_timer
@@ -59,7 +54,7 @@ class Ledger(Board):
         """thing name → all of its executions in order of creation."""
         self.followers: dict[str, dict[str, Job]] = {}
         """thing group → the continuous jobs that have it as a target."""
-        self._agenda: list[tuple[float, int, Job | JobExecution]] = []
+        self._agenda = Agenda()
         self._sequence = 0
 
     # --------------------------------------------------------------------------- questions
@@ -246,46 +241,19 @@ class Ledger(Board):
         """Have ``expire`` work on a job at ``when``, if it would not sooner."""
         if job.planned is None or when < job.planned:
             job.planned = when
-            heappush(self._agenda, (when, self.next_sequence(), job))
+            self._agenda.enter(when, self.next_sequence(), job)
 
     def next_deadline(self) -> float | None:
         """When ``expire`` next has something to do (maybe in the past), or None."""
-        agenda = self._agenda
-        while agenda:
-            when, sequence, item = agenda[0]
-            if isinstance(item, Job):
-                if item.planned == when:
-                    return when
-                heappop(agenda)
-                continue
-            due = item.deadline if item.scheduled == when else None
-            if due == when:
-                return when
-            if due is None:
-                heappop(agenda)
-                if item.scheduled == when:
-                    item.scheduled = None
-            else:
-                item.scheduled = due
-                heapreplace(agenda, (due, sequence, item))
-        return None
+        return self._agenda.next_deadline()
 
     def nothing_before(self, when: float) -> bool:
         """Whether it is plain to see that ``next_deadline`` is not before ``when``."""
-        agenda = self._agenda
-        return not agenda or agenda[0][0] >= when
+        return self._agenda.nothing_before(when)
 
     def next_due(self, now: float) -> Job | JobExecution | None:
         """Take what is due by ``now`` off the agenda, or None where nothing is."""
-        when = self.next_deadline()
-        if when is None or when > now:
-            return None
-        item = heappop(self._agenda)[2]
-        if isinstance(item, Job):
-            item.planned = None
-        else:
-            item.scheduled = None
-        return item
+        return self._agenda.next_due(now)
 
     def next_sequence(self) -> int:
         """A number larger than all before."""
@@ -376,5 +344,4 @@ class Ledger(Board):
         due = execution.deadline
         if due is not None and (execution.scheduled is None or due < execution.scheduled):
             execution.scheduled = due
-            self._sequence = sequence = self._sequence + 1
-            heappush(self._agenda, (due, sequence, execution))
+            self._agenda.enter(due, self.next_sequence(), execution)

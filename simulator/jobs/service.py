@@ -4,9 +4,9 @@ Commands in, effects out, time handed in: ``service.<operation>(…, now)`` answ
 ``service.effects`` what must be told; ``service.next_deadline()`` says when the next timer or
 rollout batch is due and ``service.expire(now, limit)`` does at most so many steps of it.
 No IO, no clock, no chance. The house from the ground up: ``board`` (what waits for each thing),
-``ledger`` (what follows when an execution changes), ``lifecycle`` (what a job does as time passes),
-``enrolment`` (what a registry change means for jobs), ``templates``, ``control_plane``,
-``listings``; beside them, on the ledger, ``data_plane``.
+``agenda`` (what is due when), ``ledger`` (what follows when an execution changes), ``lifecycle``
+(what a job does as time passes), ``enrolment`` (what a registry change means for jobs),
+``templates``, ``control_plane``, ``listings``; beside them, on the ledger, ``data_plane``.
 """
 
 from typing import Literal

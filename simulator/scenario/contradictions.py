@@ -2,8 +2,8 @@
 
 Rule 1: a note says what will come of it and what to do, and never stops a run: somebody may want to
         see just that.
-Rule 2: an expectation is called impossible only where chance has next to no say: the best that
-        could be is more than ``SPREAD`` standard deviations away.
+Rule 2: an expectation is called out of reach only where chance has next to no say: the best that
+        could be is more than ``SPREAD`` standard deviations away, one seed in 700.
 """
 
 import re
@@ -17,7 +17,7 @@ from simulator.scenario.model import Scenario
 from simulator.scenario.references import Finding, may_be_in
 from simulator.scenario.units import format_duration
 
-SPREAD: Final = 6.0
+SPREAD: Final = 3.0
 
 _NAME: Final = re.compile(r"(?P<what>[a-z0-9_]+)(?:\[(?P<cohort>[a-zA-Z0-9:_-]+)\])?")
 _STATUSES: Final = (
@@ -260,7 +260,7 @@ def _too_good(
     if asked <= best + SPREAD * sqrt(variance):
         return None
     return (
-        f"cannot be met: fail, reject, and what hangs or vanishes for ever leave about "
+        f"can hardly be met: fail, reject, and what hangs or vanishes for ever leave about "
         f"{best / executions:.1%} that succeed"
     )
 

@@ -185,10 +185,9 @@ class Empirical(Family):
     file: str | None = Field(
         None,
         description="A CSV file beside the scenario, a duration in each row (a number is seconds).",
-        exclude=True,
     )
     column: str | None = Field(
-        None, description="The file's column, by its heading; the first if absent.", exclude=True
+        None, description="The file's column, by its heading; the first if absent."
     )
     histogram: Annotated[list[Bin], Field(min_length=1)] | None = Field(
         None, description="Bins from 0 on; within a bin, all is equally likely."

@@ -42,7 +42,6 @@ class Weather:
         self._epoch_s = epoch_s
         network = world.network
         self._world = world
-        self.sleep = world.sleep
         self._partitions = [(one, select(one.where)) for one in network.partitions]
         self._storms = [
             (one, select(one.where), StormChance(one, number, seed))
@@ -77,7 +76,7 @@ class Weather:
         link = make(listener)
         if chance.quiet:
             return link
-        return LossyLink(link, number, chance, timeout, self.sleep)
+        return LossyLink(link, number, chance, timeout, self._world.sleep)
 
     def chance_of(self, index: int) -> NetworkChance:
         """The chance of a thing's network: its cohort's own, or the scenario's."""
@@ -169,7 +168,7 @@ class ExposedLink(LossyLink):
         reply_timeout: float,
         weather: Weather,
     ) -> None:
-        super().__init__(make(self), number, chance, reply_timeout, weather.sleep)
+        super().__init__(make(self), number, chance, reply_timeout)
         self.index = index
         """Its thing's."""
         self._make = make
@@ -195,7 +194,7 @@ class ExposedLink(LossyLink):
         weather, began = self._weather, self._weather.now()
         latency, _ = self._next()
         if latency:
-            await self._sleep(latency)
+            await asyncio.sleep(latency)
         if weather.cuts(self.index, began, weather.now()):
             self.fault = results.PARTITION
             raise Disconnected("a partition lies between")
