@@ -213,7 +213,6 @@ class LiveFleet:
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def real(listener: Listener) -> Link:
-                timeout = thing.agent.reply_timeout
                 if isinstance(network, MqttNetwork):
                     return MqttLink(network, name, listener, thing.ways)
                 return AiomqttLink(network, name, listener, thing.ways)
