@@ -18,6 +18,8 @@ The house in reading order (a module imports only from what stands above it here
                      cohorts, plans, incidents
     results.py       one flat record per exchange
     executions.py    what became of executions, in columns
+    report/summary.py what ``summary.json`` holds
+    expectations.py  which number, of what part of a run, and what it should be
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
@@ -32,10 +34,14 @@ The house in reading order (a module imports only from what stands above it here
     worker.py        how it works on an execution
     thing.py         one virtual thing
     finders.py       agents that come by their executions otherwise
+    attendance.py    who calls things away and back
     standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
+    campaign.py      the jobs of a scenario, one after another
     scenario/        the YAML file
-    report/          records → summary → text and JSON
+    report/          what a service says at the end (executions) and records, gathered (evidence),
+                     counted (counts, timeouts, budget, timeline), folded into the summary (fold),
+                     judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import gevent
+import numpy as np
 from gevent import monkey
 
 from simulator import results
@@ -27,9 +28,10 @@ from simulator.garbage import short_pauses
 from simulator.live import LiveFleet, LoopThread, check_target, unreachable
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
-from simulator.owner import Owner
-from simulator.report import summary as report
-from simulator.report.summary import Outcome
+from simulator.owner import Listed, Owner
+from simulator.report.counts import schedule_slip
+from simulator.report.executions import JobEnd, Outcome, listed
+from simulator.report.summary import COMPLETED
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
 from simulator.scenario import dump, load
@@ -107,7 +109,8 @@ class LiveRun:
     def _embed(self) -> tuple[tuple[str, int], tuple[str, int]]:
         """MQTT and HTTP address of a service started here, the fleet registered."""
         scale = self.resolved.scenario.load.time_scale
-        self.service = EmbeddedService(self.directory.path / "scenario.yaml", scale)
+        quotas = self.resolved.scenario.quotas
+        self.service = EmbeddedService(self.directory.path / "scenario.yaml", scale, quotas)
         where = self.service.addresses
         return (where.host, where.mqtt), (where.host, where.http)
 
@@ -232,7 +235,7 @@ class LiveRun:
         if not self.ended:
             self.ended, self.exit_code = INTERRUPTED, EXIT_INTERRUPTED
         scenario = self.resolved.scenario
-        if self.ended == report.COMPLETED and not self.thread.ended:
+        if self.ended == COMPLETED and not self.thread.ended:
             self.fleet.settle(5.0 + 2 * scenario.network.reply_timeout)
         outcome = self._outcome()
         fates = self._fates()
@@ -256,21 +259,21 @@ class LiveRun:
 
     def _outcome(self) -> Outcome:
         """What the service says at the end, or what it said last."""
-        job_id = self.resolved.scenario.job_id
-        timed_out: list[tuple[str, int, float]] = []
-        in_progress: list[tuple[str, int]] = []
+        scenario, names = self.resolved.scenario, self.fleet.names
+        rows: list[Listed] = []
+        status = ""
         try:
             if self.exit_code != EXIT_TARGET:
-                _, self.counts = self.owner.describe_job(job_id)
-                timed_out = list(self.owner.executions(job_id, "TIMED_OUT"))
-                running = self.owner.executions(job_id, "IN_PROGRESS")
-                in_progress = [(name, number) for name, number, _ in running]
+                status, self.counts = self.owner.describe_job(scenario.job_id)
+                rows = list(self.owner.executions(scenario.job_id))
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
         # With retries there may be more executions than things: then all are rolled out.
-        left = max(0, self.resolved.scenario.things - sum(self.counts.values()))
-        return Outcome(self.counts, timed_out, in_progress, job_id, left)
+        left = max(0, scenario.things - sum(self.counts.values()))
+        everybody = np.arange(len(names), dtype=np.int32)
+        end = JobEnd(scenario.job_id, status, self.owner.aborted, left, everybody)
+        return Outcome(self.counts, listed(rows, names), (end,))
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
         records = self.fleet.recorder.records()
@@ -286,7 +289,7 @@ class LiveRun:
             time_scale=load.time_scale,
             ended=self.ended,
         )
-        slip = report.schedule_slip(records)
+        slip = schedule_slip(records)
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED
         if self.exit_code in (0, EXIT_FAILED) and slip > load.max_slip:

@@ -17,7 +17,11 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import NetworkChance, WorkTable, ramp
+from simulator.behaviour import EVERYTHING, NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.campaign import Campaign as Campaign
+from simulator.campaign import gather
+from simulator.campaign import group_of as group_of
+from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
 from simulator.errors import UsageError
 from simulator.executions import FILE as EXECUTIONS
@@ -26,13 +30,14 @@ from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
-from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
-from simulator.jobs.model import Job
-from simulator.jobs.registry import Registry
+from simulator.jobs.messages import CreateJobRequest
 from simulator.machine import machine
 from simulator.progress import Progress
-from simulator.report import summary as report
-from simulator.report.summary import Outcome, Summary
+from simulator.report.executions import Outcome, outcome_of
+from simulator.report.fold import About, fold
+from simulator.report.junit import as_junit
+from simulator.report.summary import COMPLETED, Summary, as_text
+from simulator.report.timeline import as_csv
 from simulator.results import Recorder, Records
 from simulator.run_directory import SCENARIO, Folder
 from simulator.scenario import Scenario, dump
@@ -98,14 +103,32 @@ class Resolved:
         time_scale: float,
     ) -> World:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
-        network = self.scenario.network_values()
+        scenario = self.scenario
+        network = scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
-        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
+        jobs = {job.job_id: at for at, job in enumerate(scenario.jobs())}
+        presence = PresenceTable(scenario.cohorts(), self.seed, scenario.epoch_s)
+        return World(
+            loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs, presence
+        )
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
         return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
+
+    def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
+        """Register the fleet and each job's things, and have the jobs ready to be created."""
+        scenario, registry, names = self.scenario, host.service.registry, work.names()
+        for name in names:
+            registry.create_thing(name)
+        targets = {}
+        for plan in scenario.jobs():
+            meant = names
+            if plan.targets != EVERYTHING:
+                meant = [names[at] for at in np.flatnonzero(work.select(plan.targets)).tolist()]
+            targets[plan.job_id] = gather(registry, plan.job_id, meant)
+        request = partial(create_job_request, scenario)
+        return Campaign(host, scenario.jobs(), targets, request, over)
 
 
 @dataclass(slots=True)
@@ -121,44 +144,11 @@ class Finished:
     executions: Executions | None = None
 
 
-def group_of(job_id: str) -> str:
-    """The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one.
-
-    One per job, so that nothing of another run is in it.
-    """
-    return f"jobfleet-{job_id}"
-
-
-def register(registry: Registry, job_id: str, names: list[str]) -> str:
-    """Make the fleet's things and their group; return the group's ARN."""
-    group = group_of(job_id)
-    registry.create_thing_group(group)
-    for name in names:
-        registry.create_thing(name)
-        registry.add_thing_to_thing_group(name, group)
-    return registry.group_arn(group)
-
-
-def create_job_request(scenario: Scenario, target_arn: str) -> CreateJobRequest:
-    """The scenario's job as a checked request."""
-    return msgspec.convert(scenario.create_job_request(target_arn), CreateJobRequest)
-
-
-def outcome_of(job: Job) -> Outcome:
-    """What a service in this process says of a job."""
-    return Outcome(
-        executions={status: count for status, count in job.counts.items() if count},
-        timed_out=[
-            (e.thing_name, e.execution_number, e.last_updated_at)
-            for e in job.executions
-            if e.status == "TIMED_OUT"
-        ],
-        in_progress=[
-            (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
-        ],
-        job_id=job.job_id,
-        not_rolled_out=len(job.things) - job.released,
-    )
+def create_job_request(
+    scenario: Scenario, target_arn: str, job_id: str | None = None
+) -> CreateJobRequest:
+    """One of the scenario's jobs, or the only one, as a checked request."""
+    return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
 
 
 def summarise(
@@ -175,26 +165,18 @@ def summarise(
 ) -> Summary:
     """Fold a run into its summary, verdict included."""
     scenario = resolved.scenario
-    pending = {s: n for s, n in outcome.executions.items() if s in ("QUEUED", "IN_PROGRESS")}
-    summary = Summary(
-        scenario=resolved.name,
-        seed=resolved.seed,
-        clock=clock,
-        transport=transport,
-        things=scenario.things,
-        elapsed_s=round(clock_s * time_scale, 3),
-        time_scale=time_scale,
-        ended=ended,
-        executions=dict(outcome.executions),
-        requests=report.count_requests(records, clock_s),
-        conflicts=report.count_conflicts(records),
-        timeouts=report.judge_timeouts(outcome, fates, time_scale),
-        unfinished=pending,
-        not_rolled_out=outcome.not_rolled_out,
-        verdict=report.Verdict(passed=True, expectations=[]),
+    throttling = scenario.quotas == "aws"
+    return fold(
+        About(
+            resolved.name, resolved.seed, clock, transport, clock_s, time_scale, ended, throttling
+        ),
+        scenario.cohorts(),
+        resolved.work().names(),
+        records,
+        outcome,
+        fates,
+        scenario.expectations(),
     )
-    summary.verdict = report.judge(scenario.expectations(), summary)
-    return summary
 
 
 # ------------------------------------------------------------------------------- rehearsal
@@ -249,7 +231,12 @@ class Rehearsal:
 
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
-        service = JobsService(epoch=scenario.epoch_s, notify=False)  # until somebody reads
+        quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
+        service = JobsService(
+            epoch=scenario.epoch_s,
+            quotas=quotas,
+            notify=False,  # until somebody reads lists
+        )
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
@@ -267,24 +254,23 @@ class Rehearsal:
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
-        host.listeners.append(self._heard)
-        request = create_job_request(scenario, register(service.registry, scenario.job_id, names))
-        service.create_job(scenario.job_id, request, host.now())
-        host.publish()
+        campaign = self.resolved.campaign(host, world.work, self._end)
+        campaign.start(loop)
         starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world, service))
         weather.begin()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
-        if ended == report.COMPLETED:
+        if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        job = service.job(scenario.job_id)
-        outcome, fates = outcome_of(job), fleet.fates()
+        outcome = outcome_of(service.jobs, scenario.job_ids, names)
+        fates = fleet.fates()
         executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        campaign.close()
         weather.close()
         host.close()
         fleet.stop()
@@ -302,10 +288,6 @@ class Rehearsal:
             ended=ended,
         )
         return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
-
-    def _heard(self, effect: Effect, _now: float) -> None:
-        if isinstance(effect, JobEnded):
-            self._end(f"job {effect.status.lower()}")
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -355,7 +337,7 @@ def rehearse(resolved: Resolved) -> Finished:
 
 
 class RunDirectory:
-    """The folder that keeps a run: scenario, summary, machine, records."""
+    """The folder that keeps a run: scenario, summary, timeline, verdict, machine, records."""
 
     def __init__(self, path: Path | None, name: str) -> None:
         """Make the folder: ``path``, or a fresh one under ``runs/``; see ``run_directory.py``.
@@ -372,14 +354,17 @@ class RunDirectory:
         Raises:
             UsageError: a file cannot be written.
         """
-        summary = report.as_json(finished.summary)
+        summary, scenario = finished.summary, finished.resolved.scenario
         about = {**machine(started, finished.wall_s), **finished.extra}
-        self._text(SCENARIO, dump(finished.resolved.scenario))
+        self._text(SCENARIO, dump(scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
         if finished.executions is not None:
             self._folder.write(EXECUTIONS, partial(save, finished.executions))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
-        self._text("summary.json", json.dumps(summary, indent=2) + "\n")
+        self._text("timeline.csv", as_csv(summary.timeline))
+        junit = as_junit(summary, scenario.epoch_s)
+        self._folder.write("junit.xml", lambda file: file.write(junit))
+        self._text("summary.json", as_text(summary))
 
     def _text(self, name: str, text: str) -> None:
         self._folder.write(name, lambda file: file.write(text.encode()))

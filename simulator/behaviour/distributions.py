@@ -93,9 +93,7 @@ class Distribution:
                 return not self.a
 
     def mean_s(self) -> float:
-        """Its mean in seconds, where there are no bounds but those of every duration: exactly so
-        for all but the widest; else of a sample.
-        """
+        """Its mean in seconds: by its definition where that says it, else of a sample."""
         if not self.bounded and self.kind in ("constant", "exponential", "gamma", "uniform"):
             return (self.a + self.b) / 2 if self.kind == "uniform" else self.a
         return float(self.sample().mean()) / 1000

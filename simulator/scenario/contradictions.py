@@ -104,6 +104,7 @@ def contradictions(scenario: Scenario) -> Iterator[Finding]:
     """Everything that is possible, and hardly meant."""
     tasks = tasks_of(scenario)
     yield from _empty(scenario)
+    yield from _never_there(scenario)
     yield from _timers(scenario)
     yield from _stuck(scenario, tasks)
     yield from _joining(scenario)
@@ -142,6 +143,18 @@ def _empty(scenario: Scenario) -> Iterator[Finding]:
                 f"the cohort {part.cohort!r} is empty: its weight gives it none of "
                 f"{scenario.things} things",
             )
+
+
+def _never_there(scenario: Scenario) -> Iterator[Finding]:
+    for at, part in enumerate(scenario.fleet):
+        path, presence = ("fleet", at, "presence"), part.presence
+        if presence is None:
+            continue
+        if presence.hourly is not None and not any(presence.hourly):
+            yield (*path, "hourly"), "all shares are 0%, so no thing is ever there"
+        if presence.schedule is not None and presence.schedule[0].since >= scenario.load.until:
+            until = format_duration(scenario.load.until)
+            yield (*path, "schedule"), f"nobody is there before the run ends (load.until: {until})"
 
 
 def _timers(scenario: Scenario) -> Iterator[Finding]:

@@ -16,12 +16,13 @@ from simulator.expectations import NAMES
 from simulator.scenario.contradictions import contradictions
 from simulator.scenario.document import Document, Path, unknown_key
 from simulator.scenario.durations import FAMILIES
+from simulator.scenario.expecting import NAME_PATTERN, as_written, parse_expectation
 from simulator.scenario.job import SUPPORTED, JobReader
-from simulator.scenario.model import DEFAULT_EPOCH, Scenario, base_of, epoch_of, parse_expectation
+from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of
 from simulator.scenario.outcomes import FATES, WAYS
 from simulator.scenario.quantities import did_you_mean
 from simulator.scenario.references import wrong_references
-from simulator.scenario.units import shown
+from simulator.scenario.units import parse_duration, shown
 
 
 class Loaded:
@@ -82,11 +83,20 @@ def _read_jobs(reading: JobReader, value: dict[str, Any]) -> None:
         for at, part in enumerate(value["jobs"]):
             if isinstance(part, dict) and isinstance(part.get("create"), dict):
                 path = ("jobs", at, "create")
-                part["create"] = reading.read(path, part["create"], f"{stem[:58]}-{at + 1}")
+                job_id, made = f"{stem[:58]}-{at + 1}", _seconds(part.get("at"))
+                part["create"] = reading.read(path, part["create"], job_id, made)
     if isinstance(value.get("service"), list):
         for at, part in enumerate(value["service"]):
             if isinstance(part, dict) and isinstance(part.get("update_job"), dict):
                 reading.check_update(("service", at, "update_job"), part["update_job"])
+
+
+def _seconds(value: object) -> float:
+    """When a job is made, for its check; a wrong duration is told with the model's faults."""
+    try:
+        return parse_duration(value)
+    except ValueError:
+        return 0.0
 
 
 def _epoch_s(value: object) -> float:
@@ -149,7 +159,10 @@ def json_schema() -> dict[str, Any]:
     # As a scenario is written, so that defaults are "10s" and not 10.0.
     schema = Scenario.model_json_schema(mode="serialization")
     schema["properties"]["expect"]["propertyNames"] = {
-        "anyOf": [{"enum": list(NAMES)}, {"pattern": f"^({'|'.join(NAMES)})\\[.+\\]$"}]
+        "anyOf": [{"enum": list(NAMES)}, {"pattern": NAME_PATTERN}]
+    }
+    schema["properties"]["expect"]["additionalProperties"] = {
+        "type": ["string", "number", "boolean"]
     }
     members = {"type": "object", "propertyNames": {"enum": ["file", *SUPPORTED]}}
     for properties in (
@@ -171,16 +184,12 @@ def json_schema() -> dict[str, Any]:
 
 
 def _expectations(document: Document, expect: dict[str, Any], faults: list[str]) -> dict[str, str]:
-    for name, text in expect.items():
-        path = ("expect", str(name))
-        if base_of(name) not in NAMES:
-            faults.append(document.at(path, unknown_key(str(name), NAMES)))
-            continue
+    for name, value in expect.items():
         try:
-            parse_expectation(name, str(text))
+            parse_expectation(str(name), as_written(value))
         except ValueError as error:
-            faults.append(document.at(path, str(error)))
-    return {str(name): str(text) for name, text in expect.items()}
+            faults.append(document.at(("expect", str(name)), str(error)))
+    return {str(name): as_written(value) for name, value in expect.items()}
 
 
 _TYPES: Final = {

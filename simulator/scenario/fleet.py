@@ -241,6 +241,11 @@ def _attribute(value: object) -> object:
     return {value: 1} if isinstance(value, str) else value
 
 
+def _sole(weights: dict[str, float]) -> dict[str, float]:
+    """What weight a value without others has makes no difference."""
+    return dict.fromkeys(weights, 1.0) if len(weights) == 1 else weights
+
+
 def _short_attribute(weights: dict[str, float]) -> Any:
     return next(iter(weights)) if len(weights) == 1 else weights
 
@@ -248,6 +253,7 @@ def _short_attribute(weights: dict[str, float]) -> Any:
 AttributeOf = Annotated[
     Weights,
     BeforeValidator(_attribute),
+    AfterValidator(_sole),
     PlainSerializer(_short_attribute),
     WithJsonSchema(
         {

@@ -96,9 +96,9 @@ class JobReader:
         stem = FilePath(self._document.name).stem
         return re.sub(r"[^a-zA-Z0-9_-]", "-", stem)[:64]
 
-    def read(self, path: Path, job: dict[str, Any], job_id: str) -> dict[str, Any]:
+    def read(self, path: Path, job: dict[str, Any], job_id: str, at: float = 0.0) -> dict[str, Any]:
         """The CreateJob request at ``path``, read from a file if asked, without what a run does
-        not hand on; ``job_id`` where it has none.
+        not hand on; ``job_id`` where it has none; ``at`` is when it is made, in scenario time.
         """
         if "file" in job:
             extra = [key for key in job if key != "file"]
@@ -118,7 +118,7 @@ class JobReader:
         named |= {key: value for key, value in job.items() if value is not None}
         kept = {key: value for key, value in named.items() if key not in DROPPED}
         if len(self.faults) == before:
-            self._try(path, kept)
+            self._try(path, kept, at)
         return kept
 
     def check_update(self, path: Path, request: dict[str, Any]) -> None:
@@ -230,10 +230,10 @@ class JobReader:
         steps = [name or int(at) for name, at in _STEP.findall(where)]
         self._wrong((*path, *steps), _KIND.sub(_kind_in_words, _AT.sub("", text)))
 
-    def _try(self, path: Path, job: dict[str, Any]) -> None:
+    def _try(self, path: Path, job: dict[str, Any], at: float) -> None:
         """Make the job once, for nothing; what the service refuses is told where it stands."""
         try:
-            refused = self._refusal(job)
+            refused = self._refusal(job, at)
         except msgspec.ValidationError as error:
             self._misshapen(path, error)
             return
@@ -241,20 +241,20 @@ class JobReader:
             return
         for key in (*CONFIGURATIONS, "documentParameters"):
             others = {name: value for name, value in job.items() if name != key}
-            if key in job and self._refusal(others) != refused:
+            if key in job and self._refusal(others, at) != refused:
                 named = [inner for inner in job[key] if inner in refused]
                 self._wrong((*path, key, *named[:1]), refused)
                 return
         self._wrong(path, refused)
 
-    def _refusal(self, job: dict[str, Any]) -> str | None:
+    def _refusal(self, job: dict[str, Any], at: float) -> str | None:
         """What a service with one thing says against a job."""
         service = JobsService(epoch=self._epoch_s)
         service.registry.create_thing_group("g")
         members = as_request(job, service.registry.group_arn("g"))
         request = msgspec.convert(members, CreateJobRequest)
         try:
-            service.create_job(str(job["jobId"]), request, 0.0)
+            service.create_job(str(job["jobId"]), request, at)
         except Rejection as rejection:
             return rejection.message
         return None

@@ -3,10 +3,12 @@
 ``wrong_references`` finds what cannot be; each finding is a path in the file and a sentence.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from simulator.scenario.document import Path
+from simulator.scenario.expecting import misfits, parse_expectation
 from simulator.scenario.fleet import CohortPart
 from simulator.scenario.incidents import OF_JOBS, OF_THINGS
 from simulator.scenario.model import Scenario
@@ -42,7 +44,7 @@ def attributes_of(scenario: Scenario) -> dict[str, list[str]]:
     for part in scenario.fleet:
         found["cohort"][part.cohort] = None
         for name, weights in (part.attributes or {}).items():
-            found.setdefault(name, {}).update(dict.fromkeys(weights))
+            found.setdefault(name, {}).update(dict.fromkeys(_possible(weights)))
     return {name: list(values) for name, values in found.items()}
 
 
@@ -75,10 +77,16 @@ def outcomes(scenario: Scenario) -> Iterator[tuple[Path, OutcomeShares, int]]:
             yield ("jobs", at, "outcome"), job.outcome, steps
 
 
+def _possible(weights: dict[str, float]) -> list[str]:
+    """The values that things may have."""
+    return [value for value, weight in weights.items() if weight]
+
+
 def may_be_in(cohort: CohortPart, selector: Selector) -> bool:
     """Whether a selector may mean any thing of a cohort."""
     for name, values in (selector.where or {}).items():
-        has = [cohort.cohort] if name == "cohort" else list((cohort.attributes or {}).get(name, ()))
+        weights = (cohort.attributes or {}).get(name, {})
+        has = [cohort.cohort] if name == "cohort" else _possible(weights)
         if not set(has) & set(values):
             return False
     return True
@@ -225,12 +233,10 @@ def _schedules(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _expectations(scenario: Scenario) -> Iterator[Finding]:
-    names = [part.cohort for part in scenario.fleet]
-    for name in scenario.expect:
-        cohort = name.partition("[")[2].removesuffix("]") if name.endswith("]") else None
-        if cohort is not None and cohort not in names:
-            yield (
-                ("expect", name),
-                f"there is no cohort {shown(cohort)}; there are {_some(names)}"
-                f"{did_you_mean(cohort, names)}",
-            )
+    cohorts = [part.cohort for part in scenario.fleet]
+    understood = []
+    for name, text in scenario.expect.items():
+        with contextlib.suppress(ValueError):  # told already, by whoever read the file
+            understood.append(parse_expectation(name, text))
+    for name, message in misfits(understood, cohorts, scenario.job_ids, scenario.load.until):
+        yield ("expect", name), message

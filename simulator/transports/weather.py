@@ -42,6 +42,7 @@ class Weather:
         self._epoch_s = epoch_s
         network = world.network
         self._world = world
+        self.sleep = world.sleep
         self._partitions = [(one, select(one.where)) for one in network.partitions]
         self._storms = [
             (one, select(one.where), StormChance(one, number, seed))
@@ -79,7 +80,7 @@ class Weather:
         link = make(listener)
         if chance.quiet:
             return link
-        return LossyLink(link, number, chance, timeout, self._world.sleep)
+        return LossyLink(link, number, chance, timeout, self.sleep)
 
     def chance_of(self, index: int) -> NetworkChance:
         """The chance of a thing's network: its cohort's own, or the scenario's."""
@@ -172,7 +173,7 @@ class ExposedLink(LossyLink):
         reply_timeout: float,
         weather: Weather,
     ) -> None:
-        super().__init__(make(self), number, chance, reply_timeout)
+        super().__init__(make(self), number, chance, reply_timeout, weather.sleep)
         self.index = index
         """Its thing's."""
         self._make = make

@@ -153,6 +153,18 @@ def test_a_cohort_without_things_and_a_group_that_nobody_follows() -> None:
     assert notes(rest=joins, job="targetSelection: CONTINUOUS") == []
 
 
+@pytest.mark.parametrize(
+    ("presence", "words"),
+    [
+        (f"{{hourly: [{', '.join('0' * 24)}]}}", "presence.hourly: all shares are 0%"),
+        ("{schedule: [{from: 2h, until: 3h}]}", "nobody is there before the run ends"),
+    ],
+)
+def test_who_is_never_there(presence: str, words: str) -> None:
+    (note,) = notes(f"presence: {presence}")
+    assert words in note
+
+
 def test_a_job_of_its_own_outcome_is_told_too() -> None:
     jobs = "jobs: [{create: {document: {}}, outcome: {hang: 1%}}]\n"
     (note,) = loads(FLEET + jobs, "x.yaml").notes

@@ -256,6 +256,21 @@ def test_attributes_that_no_thing_has_together_select_nothing() -> None:
     assert "batches[0].where: selects nothing: no cohort's things have all of these" in message
 
 
+def test_a_value_without_weight_is_none() -> None:
+    fleet = TOP.replace("rev-a: 70%, rev-b: 30%", "rev-a: 1, rev-b: 0")
+    batch = "batches: [{name: b, where: {hardware: rev-b}, outcome: {}}]\n"
+    (message,) = faults(fleet + batch + END)
+    assert "no thing has hardware 'rev-b'; there are rev-a" in message
+
+
+def test_a_schedule_is_held_against_the_time_at_which_its_job_is_made() -> None:
+    config = 'schedulingConfig: {startTime: "2026-01-01T01:00"}'
+    jobs = f"jobs: [{{at: AT, create: {{document: {{}}, {config}}}}}]\n"
+    loads(TOP + jobs.replace("AT", "10m"))
+    (message,) = faults(TOP + jobs.replace("AT", "40m"))
+    assert message.startswith("x.yaml:7: jobs[0].create.schedulingConfig.startTime: ")
+
+
 def test_a_csv_file_that_is_none(tmp_path: Path) -> None:
     text = TOP.replace("90s", "{distribution: empirical, file: d.csv COLUMN}") + END
     for content, column, words in (
