@@ -67,9 +67,12 @@ class Host:
 
     def publish(self) -> None:
         """Fan out what the service left to be told, and see to its next deadline."""
-        if self.service.effects:
+        service, armed = self.service, self._armed
+        if service.effects:
             self._tell()
-        self._arm()
+            armed = self._armed
+        if armed is None or not service.nothing_before(armed):
+            self._arm()
 
     def hint(self, hint: str | None) -> None:
         """Log what a rejection means for whoever runs the service: each hint once, not a flood."""
@@ -94,10 +97,7 @@ class Host:
 
     def _arm(self) -> None:
         """Have ``_expire`` called at the service's next deadline, if not sooner already."""
-        armed, service = self._armed, self.service
-        if armed is not None and service.nothing_before(armed):
-            return
-        deadline = service.next_deadline()
+        armed, deadline = self._armed, self.service.next_deadline()
         if deadline is None or (armed is not None and armed <= deadline):
             return
         if self._timer is not None:

@@ -94,8 +94,8 @@ class DataPlane(Ledger):
         step timeout in the request is applied, being a clause of its own.
         """
         head = self.head(thing_name)
-        if head is None:  # whatever has an execution has a good name
-            check_thing_name(thing_name)
+        if head is None and thing_name not in self.registry.things:
+            check_thing_name(thing_name)  # what is registered, or has an execution, has a good one
         if self.quotas is not None:
             self.quotas.write(now)
         if head is None:

@@ -55,6 +55,8 @@ class Ledger(Board):
         self.followers: dict[str, dict[str, Job]] = {}
         """thing group → the continuous jobs that have it as a target."""
         self._agenda = Agenda()
+        self.nothing_before = self._agenda.nothing_before
+        """Whether it is plain to see that ``next_deadline`` is not before some time."""
         self._sequence = 0
 
     # --------------------------------------------------------------------------- questions
@@ -246,10 +248,6 @@ class Ledger(Board):
     def next_deadline(self) -> float | None:
         """When ``expire`` next has something to do (maybe in the past), or None."""
         return self._agenda.next_deadline()
-
-    def nothing_before(self, when: float) -> bool:
-        """Whether it is plain to see that ``next_deadline`` is not before ``when``."""
-        return self._agenda.nothing_before(when)
 
     def next_due(self, now: float) -> Job | JobExecution | None:
         """Take what is due by ``now`` off the agenda, or None where nothing is."""
