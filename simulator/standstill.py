@@ -60,6 +60,7 @@ class TakingTurns:
         self._recorder = recorder
         self._at = -1.0
         self._exchanges = 0
+        self.fault = 0
         self.connect, self.close = link.connect, link.close
 
     @property
@@ -67,7 +68,7 @@ class TakingTurns:
         """Whether the link beneath is."""
         return self._link.connected
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask the link beneath."""
         now = self._loop.time()
         if now != self._at:
@@ -78,4 +79,4 @@ class TakingTurns:
             if len(self._recorder.fresh) >= CHUNK:
                 self._recorder.drain()
             await asyncio.sleep(0)
-        return await self._link.call(job_id, request)
+        return await self._link.call(job_id, request, after)

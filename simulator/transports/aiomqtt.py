@@ -48,6 +48,7 @@ class AiomqttLink:
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], asyncio.Timeout]] = {}
         self.connected = False
+        self.fault = 0
 
     async def connect(self) -> None:
         """Connect, then subscribe to replies and notify-next; raise Disconnected."""
@@ -62,7 +63,7 @@ class AiomqttLink:
         if not self.connected:  # lost again while we waited for our turn
             raise Disconnected("the connection was closed")
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Publish a request and wait for its reply."""
         client = self._client
         if client is None or not self.connected:

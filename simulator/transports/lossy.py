@@ -17,7 +17,7 @@ from simulator.world import Link
 class LossyLink:
     """A link whose requests take time and get lost, as the scenario's ``network`` says."""
 
-    __slots__ = ("_chance", "_link", "_ordinal", "_thing", "_timeout")
+    __slots__ = ("_chance", "_link", "_ordinal", "_thing", "_timeout", "fault")
 
     def __init__(self, link: Link, thing: int, chance: NetworkChance, reply_timeout: float) -> None:
         self._link = link
@@ -25,6 +25,7 @@ class LossyLink:
         self._chance = chance
         self._timeout = reply_timeout
         self._ordinal = 0
+        self.fault = 0
 
     @property
     def connected(self) -> bool:
@@ -38,9 +39,11 @@ class LossyLink:
             await asyncio.sleep(latency)
         await self._link.connect()
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask through the bad network; raise NoReply where it swallows something."""
         latency, lost = self._next()
+        if after:
+            await asyncio.sleep(after)
         if lost != "request":
             if latency:
                 await asyncio.sleep(latency)

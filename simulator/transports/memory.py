@@ -3,6 +3,8 @@
 The default of rehearsals and tests. Notices go straight to the thing that they concern.
 """
 
+import asyncio
+
 from simulator.host import Host
 from simulator.jobs.messages import DataReply, DataRequest, Effect, NotifyNext
 from simulator.thing import Thing
@@ -26,21 +28,24 @@ class MemoryBroker:
 class MemoryLink:
     """One thing's link to a host."""
 
-    __slots__ = ("_broker", "_name", "_thing", "connected")
+    __slots__ = ("_broker", "_name", "_thing", "connected", "fault")
 
     def __init__(self, broker: MemoryBroker, name: str, thing: Thing) -> None:
         self._broker = broker
         self._name = name
         self._thing = thing
         self.connected = False
+        self.fault = 0
 
     async def connect(self) -> None:
         """Subscribe to the thing's notices."""
         self._broker.subscribers[self._name] = self._thing
         self.connected = True
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask the host; raises Rejection."""
+        if after:
+            await asyncio.sleep(after)
         host = self._broker.host
         try:
             return host.handle(self._name, job_id, request)

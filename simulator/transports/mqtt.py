@@ -86,6 +86,7 @@ class MqttLink(ClientConnection):
         "_update_topic",
         "_waiting",
         "connected",
+        "fault",
     )
 
     def __init__(self, network: MqttNetwork, name: str, thing: Thing) -> None:
@@ -98,6 +99,7 @@ class MqttLink(ClientConnection):
         self._update_job = self._update_accepted = ""
         self._update_topic = b""
         self.connected = False
+        self.fault = 0
 
     # ----------------------------------------------------------------------- for the thing
 
@@ -115,7 +117,7 @@ class MqttLink(ClientConnection):
         self.connected = True
         network.links[self] = None
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Publish a request and wait for its reply."""
         transport = self._transport
         if transport is None or not self.connected:
