@@ -19,7 +19,7 @@ Rule 5: what befalls requests on their way, and who watches them, is a ``Stage``
 import asyncio
 import logging
 from collections.abc import Callable, Container
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from simulator.jobs import JobsService
 from simulator.jobs.messages import DataReply, DataRequest, Effect, UpdateJobExecutionRequest
@@ -73,6 +73,11 @@ class Stage(Protocol):
     def saw(self, exchange: Exchange) -> None:
         """A request was dealt with."""
 
+
+OPERATIONS: Final[dict[type[DataRequest], str]] = {
+    kind: kind.__name__.removesuffix("Request") for kind in get_args(DataRequest)
+}
+"""AWS's name of what each request asks."""
 
 THROTTLED: Final = "Rate exceeded"
 """The message of a request that was throttled by an incident."""

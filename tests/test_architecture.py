@@ -47,7 +47,7 @@ FLOORS = [
     ["endpoints.mqtt_intake", "endpoints.broker"],
     ["endpoints.mqtt_connection"],
     ["world"],
-    ["thing", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
+    ["thing", "director", "endpoints.mqtt", "endpoints.http", "endpoints.metrics", "scenario.file"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.memory",
      "transports.mqtt", "transports.aiomqtt"],
     ["report.summary"],

@@ -286,21 +286,19 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
-        keep = exchange.keep_alive
-        body = response.body
         self._write(
             b"%b%b%bx-amzn-RequestId: %b\r\ncontent-length: %d\r\n\r\n"
             % (
                 head(response),
-                b"" if keep else b"connection: close\r\n",
+                b"" if exchange.keep_alive else b"connection: close\r\n",
                 self._answerer.date_line,
                 self._answerer.request_id(),
-                len(body),
+                len(response.body),
             )
         )
         if exchange.method != "HEAD":
-            self._write(body)
-        if not keep:
+            self._write(response.body)
+        if not exchange.keep_alive:
             self._closing = True
 
     def _write(self, data: bytes) -> None:

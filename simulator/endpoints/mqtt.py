@@ -23,7 +23,7 @@ from simulator.endpoints.mqtt_rules import (
     Permission,
 )
 from simulator.errors import InternalError, Rejection, RequestThrottled
-from simulator.host import THROTTLED, Exchange, Fault, Host, Stage
+from simulator.host import OPERATIONS, THROTTLED, Exchange, Fault, Host, Stage
 from simulator.jobs.messages import DataRequest, Effect, JobEnded, UpdateJobExecutionRequest
 from simulator.jobs.wire import Wire, decode_request, notice_topic
 from simulator.mqtt import Broker, Message
@@ -110,7 +110,7 @@ class MqttEndpoint:
     def requests(self) -> dict[tuple[str, str], int]:
         """(operation, outcome) → answers, for ``/metrics``."""
         accepted = {
-            (_operation(kind), "accepted"): count for kind, count in self.accepted.items() if count
+            (OPERATIONS[kind], "accepted"): count for kind, count in self.accepted.items() if count
         }
         return {**self.counts, **accepted}
 
@@ -161,7 +161,7 @@ class MqttEndpoint:
         payload: bytes,
     ) -> tuple[bool, bytes, int]:
         fault = stage.befall(thing_name)
-        operation = _operation(kind)
+        operation = OPERATIONS[kind]
         if fault in ("outage", "lose-request"):
             stage.saw(Exchange(thing_name, job_id, operation, None, "", fault))
             return False, b"", 0
@@ -188,13 +188,13 @@ class MqttEndpoint:
                 raise RequestThrottled(THROTTLED)
             reply = host.handle(thing_name, job_id, request)
         except Rejection as rejection:
-            self._count(_operation(kind), rejection.code)
+            self._count(OPERATIONS[kind], rejection.code)
             host.hint(rejection.hint)
             return False, wire.rejected(rejection, token, host.now()), rejection.code, request
         except Exception:
             log.exception("a request of %s failed", thing_name)
             failure = InternalError("The service failed; its log says why")
-            self._count(_operation(kind), failure.code)
+            self._count(OPERATIONS[kind], failure.code)
             return False, wire.rejected(failure, token, host.now()), failure.code, request
         self.accepted[kind] += 1
         return True, wire.accepted(reply, token, host.now()), "accepted", request
@@ -243,7 +243,3 @@ class MqttEndpoint:
                     connection.abort()
                 else:
                     connection.close(KEEP_ALIVE_TIMEOUT)
-
-
-def _operation(kind: type[DataRequest]) -> str:
-    return kind.__name__.removesuffix("Request")
