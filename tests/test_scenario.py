@@ -56,7 +56,7 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("change", "line", "words"),
     [
-        (("fleet:", "fleeet:"), 2, "unknown key; allowed: epoch, seed, fleet"),
+        (("fleet:", "fleeet:"), 2, "unknown key; allowed: epoch, seed, quotas, things, fleet"),
         (("things: 10", "things: -1"), 4, "-1 is not possible; it must be at least 1"),
         (("things: 10", "things: many"), 4, "'many' is not a whole number"),
         (("duration: 90s", "duration: 90 sec"), 5, "a number with ms, s, m, h or d"),
@@ -218,9 +218,11 @@ def test_operators_do_what_they_say() -> None:
 def test_the_schema_names_every_key() -> None:
     schema = json_schema()
     assert set(schema["properties"]) == {
-        "epoch", "seed", "fleet", "network", "job", "load", "expect",
+        "epoch", "seed", "quotas", "things", "fleet", "batches", "network", "job", "jobs",
+        "service", "load", "expect",
     }  # fmt: skip
-    assert schema["properties"]["expect"]["propertyNames"]["enum"] == list(NAMES)
+    names = schema["properties"]["expect"]["propertyNames"]["anyOf"]
+    assert names[0]["enum"] == list(NAMES)
     assert schema["additionalProperties"] is False
 
 

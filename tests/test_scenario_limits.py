@@ -109,7 +109,7 @@ def test_a_job_from_a_file_is_held_to_the_same(tmp_path: Path) -> None:
 def test_an_alias_may_be_used_twice_and_a_mapping_merged() -> None:
     text = GOOD.replace("{document: {}}", "{document: {a: &x {n: null}, b: *x, c: {<<: *x, m: 1}}}")
     scenario = loads(text).scenario
-    assert scenario.job["document"]["c"] == {"n": None, "m": 1}
+    assert scenario.requests[0]["document"]["c"] == {"n": None, "m": 1}
     written = dump(scenario)
     assert "&" not in written
     assert loads(written).scenario == scenario

@@ -19,6 +19,7 @@ from simulator.behaviour.cohorts import (
     Outcomes,
     Step,
     Work,
+    in_proportion,
     ramp,
     scale_cohorts,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Work",
     "WorkPlan",
     "WorkTable",
+    "in_proportion",
     "ramp",
     "scale_cohorts",
 ]

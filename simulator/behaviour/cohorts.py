@@ -4,8 +4,9 @@ A thing has the attributes of its cohort (with ``cohort`` itself among them) and
 a choice, its own seeded draw of it. ``Selection`` speaks of things by their attributes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -132,14 +133,21 @@ class JobPlan:
     outcome: Outcomes | None = None
 
 
-def scale_cohorts(cohorts: tuple[Cohort, ...], things: int) -> tuple[Cohort, ...]:
-    """The same cohorts in proportion, ``things`` in all (largest remainders are rounded up)."""
-    total = sum(cohort.things for cohort in cohorts)
-    shares = [cohort.things * things // total for cohort in cohorts]
-    remainders = [cohort.things * things % total for cohort in cohorts]
-    order = sorted(range(len(cohorts)), key=lambda at: (-remainders[at], at))
+def in_proportion(weights: Sequence[float], things: int) -> list[int]:
+    """``things`` split by weight (largest remainders are rounded up, the first of equals)."""
+    exact = [Fraction(weight) for weight in weights]
+    total = sum(exact)
+    parts = [weight * things / total for weight in exact]
+    shares = [int(part) for part in parts]
+    order = sorted(range(len(parts)), key=lambda at: (shares[at] - parts[at], at))
     for at in order[: things - sum(shares)]:
         shares[at] += 1
+    return shares
+
+
+def scale_cohorts(cohorts: tuple[Cohort, ...], things: int) -> tuple[Cohort, ...]:
+    """The same cohorts in proportion, ``things`` in all."""
+    shares = in_proportion([cohort.things for cohort in cohorts], things)
     return tuple(
         replace(cohort, things=share) for cohort, share in zip(cohorts, shares, strict=True)
     )

@@ -2,7 +2,8 @@
 
 Rule 1: nothing is built before it is known to be small: no deeper than ``DEPTH``, no more than
         ``VALUES`` values with every alias written out, and no alias inside what it stands for.
-Rule 2: every key is text. YAML reads ``1``, ``on`` and ``2026-01-01`` as something else.
+Rule 2: every key is text. YAML reads ``1``, ``on`` and ``2026-01-01`` as something else, which is
+        a fault but for the keys ``on`` and ``off`` of a presence.
 """
 
 import difflib
@@ -128,6 +129,8 @@ class Document:
         line = key.start_mark.line + 1
         name = key.value if isinstance(key, yaml.ScalarNode) else "?"
         inner = (*path, name)
+        if path[:1] == ("fleet",) and path[2:] == ("presence",) and name in ("on", "off"):
+            key.tag = _KEYS[0]  # our own keys are what they look like
         if key.tag not in _KEYS:
             kind = key.tag.removeprefix(_TAG)
             advice = f"; write '{name}'" if isinstance(key, yaml.ScalarNode) else ""

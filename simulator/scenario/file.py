@@ -4,7 +4,6 @@ pydantic finds the faults; here each is put into words of ours, with its line an
 name, the nearest valid one.
 """
 
-import difflib
 import re
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -15,8 +14,12 @@ from pydantic import BaseModel, ValidationError
 from simulator.errors import ScenarioError
 from simulator.expectations import NAMES
 from simulator.scenario.document import Document, Path, unknown_key
-from simulator.scenario.job import SUPPORTED, read_job
-from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of, parse_expectation
+from simulator.scenario.durations import FAMILIES
+from simulator.scenario.job import SUPPORTED, JobReader
+from simulator.scenario.model import DEFAULT_EPOCH, Scenario, base_of, epoch_of, parse_expectation
+from simulator.scenario.outcomes import FATES, WAYS
+from simulator.scenario.quantities import did_you_mean
+from simulator.scenario.references import wrong_references
 from simulator.scenario.units import shown
 
 
@@ -48,26 +51,36 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
     """Read a scenario from text; ``job: {file: …}`` is looked up in ``folder``."""
     document = Document(name, text)
     value = document.value
-    notes: list[str] = []
-    faults: list[str] = []
-    if isinstance(value.get("job"), dict):
-        epoch_s = _epoch_s(value.get("epoch"))
-        value["job"] = read_job(
-            document, value["job"], folder or FilePath(), epoch_s, notes, faults
-        )
+    folder = folder or FilePath()
+    reading = JobReader(document, folder, _epoch_s(value.get("epoch")))
+    _read_jobs(reading, value)
+    faults = reading.faults
     if isinstance(value.get("expect"), dict):
         value["expect"] = _expectations(document, value["expect"], faults)
     try:
-        scenario = Scenario.model_validate(value)
+        scenario = Scenario.model_validate(value, context={"folder": folder})
     except ValidationError as error:
         faults += [_fault(document, fault) for fault in error.errors()]
         raise ScenarioError("\n".join(_from_top_to_bottom(name, faults))) from None
+    faults += [document.at(path, message) for path, message in wrong_references(scenario)]
     if faults:
         raise ScenarioError("\n".join(_from_top_to_bottom(name, faults)))
     question = re.match(r"#\s*Question:\s*(.+)", text)
     loaded = Loaded(FilePath(name).stem, scenario, question.group(1) if question else None)
-    loaded.notes = notes
+    loaded.notes = [*reading.notes]
     return loaded
+
+
+def _read_jobs(reading: JobReader, value: dict[str, Any]) -> None:
+    """Put the checked requests in the place of what the file says."""
+    stem = reading.job_id
+    if isinstance(value.get("job"), dict):
+        value["job"] = reading.read(("job",), value["job"], stem)
+    if isinstance(value.get("jobs"), list):
+        for at, part in enumerate(value["jobs"]):
+            if isinstance(part, dict) and isinstance(part.get("create"), dict):
+                path = ("jobs", at, "create")
+                part["create"] = reading.read(path, part["create"], f"{stem[:58]}-{at + 1}")
 
 
 def _epoch_s(value: object) -> float:
@@ -86,9 +99,30 @@ def _from_top_to_bottom(name: str, faults: list[str]) -> list[str]:
 
 def dump(scenario: Scenario) -> str:
     """The scenario as YAML text that ``loads`` reads back to an equal one."""
-    members = scenario.model_dump(mode="json", exclude_none=True)
-    members["job"] = scenario.job  # the job's own: a null in its document is part of it
-    return HEADER + yaml.dump(members, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    members = scenario.model_dump(mode="json", exclude_none=True, by_alias=True)
+    # A request's own: a null in its document is part of it.
+    if scenario.job_parts is None:
+        members["job"] = scenario.job
+    else:
+        for part, written in zip(scenario.job_parts, members["jobs"], strict=True):
+            written["create"] = part.create
+    for incident, written in zip(scenario.service or (), members.get("service", ()), strict=True):
+        if incident.update_job is not None:
+            written["update_job"] = incident.update_job
+    return HEADER + yaml.dump(
+        _shortened(members), Dumper=_Dumper, sort_keys=False, allow_unicode=True
+    )
+
+
+def _shortened(value: Any, key: str = "") -> Any:
+    """A share alone and a preset alone are written as one writes them; requests are left alone."""
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    if not isinstance(value, dict) or key in ("job", "create", "update_job"):
+        return value
+    if (key in FATES and set(value) == {"share"}) or (key == "agent" and set(value) == {"preset"}):
+        return next(iter(value.values()))
+    return {name: _shortened(inner, name) for name, inner in value.items()}
 
 
 HEADER: Final = "# A scenario as jobfleet resolved it.\n"
@@ -108,8 +142,18 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a scenario file."""
     # As a scenario is written, so that defaults are "10s" and not 10.0.
     schema = Scenario.model_json_schema(mode="serialization")
-    schema["properties"]["expect"]["propertyNames"] = {"enum": list(NAMES)}
-    schema["properties"]["job"]["propertyNames"] = {"enum": ["file", *SUPPORTED]}
+    schema["properties"]["expect"]["propertyNames"] = {
+        "anyOf": [{"enum": list(NAMES)}, {"pattern": f"^({'|'.join(NAMES)})\\[.+\\]$"}]
+    }
+    members = {"type": "object", "propertyNames": {"enum": ["file", *SUPPORTED]}}
+    for properties in (
+        schema["properties"]["job"],
+        schema["$defs"]["JobPart"]["properties"]["create"],
+    ):
+        description = properties["description"]
+        properties.clear()
+        properties.update({**members, "description": description})
+    schema["oneOf"] = [{"required": ["job"]}, {"required": ["jobs"]}]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -123,7 +167,7 @@ def json_schema() -> dict[str, Any]:
 def _expectations(document: Document, expect: dict[str, Any], faults: list[str]) -> dict[str, str]:
     for name, text in expect.items():
         path = ("expect", str(name))
-        if name not in NAMES:
+        if base_of(name) not in NAMES:
             faults.append(document.at(path, unknown_key(str(name), NAMES)))
             continue
         try:
@@ -136,74 +180,109 @@ def _expectations(document: Document, expect: dict[str, Any], faults: list[str])
 _TYPES: Final = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of a size that makes sense",
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "string_type": "text",
     "list_type": "a list",
+    "tuple_type": "a list",
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
     "model_attributes_type": "a mapping of keys",
 }
+_BOUNDS: Final = {
+    "greater_than_equal": ("ge", "at least"),
+    "less_than_equal": ("le", "at most"),
+    "greater_than": ("gt", "more than"),
+    "less_than": ("lt", "less than"),
+}
+_LENGTHS: Final = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
+_ALTERNATIVES: Final = (*FAMILIES, *WAYS)
+"""Names of chosen alternatives, which are part of pydantic's paths and not of the file's."""
 
 
 def _fault(document: Document, fault: Any) -> str:
     """One of pydantic's findings, in our words."""
     kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
-    # The name of a chosen alternative is part of pydantic's path and not of the file's.
-    path: Path = tuple(p for p in fault["loc"] if p not in ("constant", "uniform", "lognormal"))
+    path = _path(document, fault["loc"])
     if kind == "extra_forbidden":
-        return document.at(path, unknown_key(str(path[-1]), _keys(path[:-1], fault["loc"])))
+        return document.at(path, unknown_key(str(path[-1]), _keys(fault["loc"][:-1])))
     if kind == "missing":
         return document.at(path[:-1], f"the key {path[-1]!r} is missing")
     if kind == "value_error":
         return document.at(path, str(context["error"]))
     if kind == "union_tag_invalid":
-        names = ["constant", "uniform", "lognormal"]
-        hint = difflib.get_close_matches(str(value.get("distribution")), names, 1)
-        mean = f". Did you mean {hint[0]!r}?" if hint else ""
-        message = (
-            f"{shown(value.get('distribution'))} is no distribution; allowed: {', '.join(names)}"
-        )
-        return document.at((*path, "distribution"), message + mean)
+        name = value.get("distribution")
+        message = f"{shown(name)} is no distribution; allowed: {', '.join(FAMILIES)}"
+        return document.at((*path, "distribution"), message + did_you_mean(name, FAMILIES))
     if kind == "union_tag_not_found":
-        return document.at(path, "the key 'distribution' is missing: constant, uniform, lognormal")
+        return document.at(path, f"the key 'distribution' is missing: {', '.join(FAMILIES)}")
     if kind in _TYPES:
         return document.at(path, f"{shown(value)} is not {_TYPES[kind]}")
-    bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt",
-              "less_than": "lt"}  # fmt: skip
-    if kind in bounds:
-        words = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}[
-            bounds[kind]
-        ]
-        return document.at(path, f"{shown(value)} is not possible; it must be {words} "
-                           f"{context[bounds[kind]]}")  # fmt: skip
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        message = f"{shown(value)} is not possible; it must be {words} {context[bound]}"
+        return document.at(path, message)
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']*)'", context["expected"])
+        message = f"{shown(value)} is not possible; allowed: {', '.join(allowed)}"
+        return document.at(path, message + did_you_mean(value, allowed))
     if kind == "string_pattern_mismatch":
         return document.at(path, f"{shown(value)} is no name; allowed: 1 to 100 of a-zA-Z0-9:_-")
-    if kind == "too_short":
+    if kind == "too_short" and context["min_length"] == 1:
         return document.at(path, "at least one entry is needed")
+    if kind in _LENGTHS:
+        bound, words = _LENGTHS[kind]
+        message = f"{context['actual_length']} entries; {words} {context[bound]} are needed"
+        return document.at(path, message if kind == "too_short" else
+                           message.replace("needed", "possible"))  # fmt: skip
     return document.at(path, f"{shown(value)}: {fault['msg']}")
 
 
-def _keys(path: Path, loc: Path) -> list[str]:
-    """The keys that are allowed at a path of the model."""
+def _path(document: Document, loc: Path) -> Path:
+    """Pydantic's path without what the file does not have."""
+    path: Path = ()
+    for at, part in enumerate(loc):
+        last = at == len(loc) - 1
+        chosen = part in _ALTERNATIVES or (isinstance(part, str) and part.startswith(_UNNAMED))
+        if (*path, part) in document.lines or not chosen or (last and part not in _ALTERNATIVES):
+            path = (*path, part)
+    return path
+
+
+_UNNAMED: Final = ("constrained-", "literal[", "list[", "function-")
+
+
+def _keys(loc: Path) -> list[str]:
+    """The keys that are allowed where pydantic's path leads."""
     model: Any = Scenario
-    for part in path:
-        if isinstance(part, int):
+    for at, part in enumerate(loc):
+        if isinstance(part, int) or part in _ALTERNATIVES:
             continue
-        annotation = model.model_fields[part].annotation
-        model = _model_in(annotation, loc)
-    return list(model.model_fields)
+        model = _model_in(_by_name(model)[part], loc[at + 1 : at + 3])
+    return list(_by_name(model))
+
+
+def _by_name(model: Any) -> dict[str, Any]:
+    """A model's annotations by the keys of the file."""
+    fields = model.model_fields.items()
+    return {field.alias or name: field.annotation for name, field in fields}
 
 
 def _model_in(annotation: Any, loc: Path) -> Any:
     """The model that an annotation stands for, the alternative chosen by ``loc`` in a union."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = [
-        model
-        for model in (_model_in(arg, loc) for arg in getattr(annotation, "__args__", ()))
-        if model is not None
-    ]
+    found = _models_in(annotation)
     chosen = [model for model in found if model.__name__.lower() in loc]
     return (chosen or found or [None])[0]
+
+
+def _models_in(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [
+        model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)
+    ]

@@ -8,215 +8,31 @@ from fractions import Fraction
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from simulator import behaviour
 from simulator.expectations import NAMES, OPERATORS, Expectation, Unit
 from simulator.scenario import units
+from simulator.scenario.fleet import BatchPart, CohortPart, Things
+from simulator.scenario.incidents import IncidentPart
 from simulator.scenario.job import as_request
-
-_DURATION_SCHEMA: Final[JsonSchemaValue] = {
-    "type": "string",
-    "pattern": units.DURATION_PATTERN,
-    "examples": ["90s"],
-}
-
-Duration = Annotated[
-    float,
-    BeforeValidator(units.parse_duration),
-    PlainSerializer(units.format_duration),
-    WithJsonSchema(_DURATION_SCHEMA),
-]
-Share = Annotated[
-    float,
-    BeforeValidator(units.parse_share),
-    PlainSerializer(units.format_share),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": units.SHARE_PATTERN},
-                {"type": "number", "minimum": 0, "maximum": 1},
-            ],
-            "examples": ["3%"],
-        }
-    ),
-]
-Rate = Annotated[
-    float,
-    BeforeValidator(units.parse_rate),
-    PlainSerializer(units.format_rate),
-    WithJsonSchema({"type": "string", "pattern": units.RATE_PATTERN, "examples": ["100/s"]}),
-]
-
-
-def _above_zero(seconds: float) -> float:
-    if not seconds:
-        raise ValueError("0ms is not possible; it must be at least 1ms, or time stands still")
-    return seconds
-
-
-PositiveDuration = Annotated[Duration, AfterValidator(_above_zero)]
-"""A wait that things repeat, or the length of a run."""
-
-
-def _whole_minutes(seconds: float) -> float:
-    if seconds % 60 or not 60 <= seconds <= 10080 * 60:
-        raise ValueError(
-            f"{units.format_duration(seconds)} is no step timeout; "
-            "AWS takes whole minutes from 1m to 7d"
-        )
-    return seconds
-
-
-StepTimeout = Annotated[Duration, AfterValidator(_whole_minutes)]
-
-
-class Part(BaseModel):
-    """Any part of the file: a key that it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Constant(Part):
-    """Always the same."""
-
-    distribution: Literal["constant"]
-    value: Duration
-
-    def plain(self) -> behaviour.Distribution:
-        """As a plain value."""
-        return behaviour.Distribution("constant", self.value)
-
-
-class Uniform(Part):
-    """Anything from ``low`` to ``high``, equally likely."""
-
-    distribution: Literal["uniform"]
-    low: Duration
-    high: Duration
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Uniform":
-        if self.low > self.high:
-            raise ValueError("low is above high")
-        return self
-
-    def plain(self) -> behaviour.Distribution:
-        """As a plain value."""
-        return behaviour.Distribution("uniform", self.low, self.high)
-
-
-class Lognormal(Part):
-    """Half of all draws lie below ``median``; ``sigma`` is the spread of the logarithm."""
-
-    distribution: Literal["lognormal"]
-    median: Duration
-    sigma: Annotated[float, Field(ge=0, le=10)]
-
-    def plain(self) -> behaviour.Distribution:
-        """As a plain value."""
-        return behaviour.Distribution("lognormal", self.median, self.sigma)
-
-
-def _constant(value: object) -> object:
-    """``90s`` is short for a constant."""
-    if isinstance(value, dict):
-        return value
-    units.parse_duration(value)
-    return {"distribution": "constant", "value": value}
-
-
-class _OrItsShortForm:
-    """Tells the JSON Schema what ``_constant`` lets a scenario say."""
-
-    def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [_DURATION_SCHEMA, handler(core_schema)]}
-
-
-Distribution = Annotated[
-    Annotated[Constant | Uniform | Lognormal, Field(discriminator="distribution")],
-    BeforeValidator(_constant),
-    _OrItsShortForm(),
-]
-
-
-class Work(Part):
-    """What a thing does with a job."""
-
-    duration: Distribution = Field(description="The whole job, split evenly over the steps.")
-    steps: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
-        1, description="Each step but the last ends in a progress report."
-    )
-    step_timeout: StepTimeout | None = Field(
-        None, description="stepTimeoutInMinutes of each progress report, as a duration."
-    )
-
-
-class OutcomeShares(Part):
-    """How attempts end; the rest succeeds."""
-
-    fail: Share = 0.0
-    reject: Share = 0.0
-    hang: Share = 0.0
-
-    @model_validator(mode="after")
-    def _at_most_all(self) -> "OutcomeShares":
-        total = self.fail + self.reject + self.hang
-        if total > 1 + 1e-9:
-            raise ValueError(f"fail, reject and hang add up to {total:.0%}; at most 100% can")
-        return self
-
-
-class CohortPart(Part):
-    """Things that behave alike."""
-
-    cohort: Annotated[str, Field(pattern=r"^[a-zA-Z0-9:_-]{1,100}$")] = Field(
-        description="Its name; the things are called {cohort}-000000 and so on."
-    )
-    things: Annotated[int, Field(ge=1, le=10_000_000)]
-    work: Work
-    outcome: OutcomeShares = OutcomeShares()
-
-
-class Backoff(Part):
-    """How long a thing waits before it tries again: doubling, with full jitter."""
-
-    base: PositiveDuration = 1.0
-    maximum: PositiveDuration = 60.0
-
-
-_NO_LATENCY: Final = Constant(distribution="constant", value="0ms")
-
-
-class NetworkPart(Part):
-    """The things' network. Its times are never scaled."""
-
-    latency: Distribution = Field(_NO_LATENCY, description="Round trip of one exchange.")
-    lost_replies: Share = Field(0.0, description="The request arrives, its reply does not.")
-    lost_requests: Share = Field(0.0, description="The request never arrives.")
-    reply_timeout: PositiveDuration = Field(10.0, description="How long a thing waits for a reply.")
-    backoff: Backoff = Backoff()
+from simulator.scenario.network import NetworkPart
+from simulator.scenario.outcomes import OutcomeShares, Work
+from simulator.scenario.quantities import NO_TRUTH, Duration, Part, PositiveDuration, Rate
+from simulator.scenario.selectors import Selector
 
 
 class LoadPart(Part):
     """How the fleet comes up, and when the run ends at the latest."""
 
     ramp: Rate | None = Field(None, description="Things started per second; all at once if absent.")
-    time_scale: Annotated[float, Field(gt=0, le=100_000)] = Field(
+    time_scale: Annotated[float, Field(gt=0, le=100_000), NO_TRUTH] = Field(
         1.0, description="Live runs: scenario seconds per wall second, for work and timers."
     )
     until: PositiveDuration = Field(
@@ -267,10 +83,15 @@ _WAYS: Final[dict[Unit, str]] = {
 }
 
 
+def base_of(name: str) -> str:
+    """``succeeded`` of ``succeeded[gateways]``."""
+    return name.partition("[")[0] if name.endswith("]") else name
+
+
 def parse_expectation(name: str, text: str) -> Expectation:
     """``name: ">= 90%"`` as a plain value; raises ValueError."""
     symbol = next((s for s in sorted(OPERATORS, key=len, reverse=True) if text.startswith(s)), None)
-    allowed = NAMES[name]
+    allowed = NAMES[base_of(name)]
     if symbol is None:
         raise ValueError(f"{units.shown(text)} has no operator; allowed: {' '.join(OPERATORS)}")
     rest = text[len(symbol) :].strip()
@@ -298,17 +119,64 @@ def _value(text: str, unit: Unit) -> Fraction | None:
         return None
 
 
+class JobPart(Selector):
+    """One of several jobs: when it is created, for whom, and what it asks of them."""
+
+    create: dict[str, Any] = Field(
+        description="AWS's CreateJob request (document may be a mapping), or {file: NAME}."
+    )
+    at: Duration = Field(0.0, description="When it is created, in scenario time.")
+    work: Work | None = Field(None, description="What things do with it; the cohorts' if absent.")
+    outcome: OutcomeShares | None = Field(
+        None, description="How attempts at it end; the cohorts' if absent."
+    )
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return str(self.create["jobId"])
+
+    def plain(self) -> behaviour.JobPlan:
+        """As a plain value."""
+        return behaviour.JobPlan(
+            self.job_id,
+            self.at,
+            self.selection(self.job_id),
+            None if self.work is None else self.work.plain(),
+            None if self.outcome is None else self.outcome.plain(),
+        )
+
+
 class Scenario(Part):
-    """A question about a rollout: fleet, network, job, load, and what is expected."""
+    """A question about a rollout: fleet, network, jobs, load, and what is expected."""
 
     epoch: Epoch = Field(DEFAULT_EPOCH, description="When the simulated day begins.")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = Field(
+    seed: Annotated[int, Field(ge=0, lt=2**63), NO_TRUTH] | None = Field(
         None, description="Of all chance; --seed wins, 1 is the default."
     )
+    quotas: Literal["none", "aws"] = Field(
+        "none", description="Whether AWS's fixed request quotas are in force."
+    )
+    whole: Things | None = Field(
+        None,
+        alias="things",
+        description="How many things the fleet has, where cohorts have weights.",
+    )
     fleet: Annotated[list[CohortPart], Field(min_length=1)]
+    batch_parts: Annotated[list[BatchPart], Field(min_length=1)] | None = Field(
+        None,
+        alias="batches",
+        description="Correlated failure: things with other outcomes than their cohorts.",
+    )
     network: NetworkPart = NetworkPart()
-    job: dict[str, Any] = Field(
-        description="AWS's CreateJob request (document may be a mapping), or {file: NAME}."
+    job: dict[str, Any] | None = Field(
+        None, description="AWS's CreateJob request (document may be a mapping), or {file: NAME}."
+    )
+    job_parts: Annotated[list[JobPart], Field(min_length=1)] | None = Field(
+        None, alias="jobs", description="Several jobs, instead of one."
+    )
+    service: Annotated[list[IncidentPart], Field(min_length=1)] | None = Field(
+        None, description="What happens to the service."
     )
     load: LoadPart = LoadPart()
     expect: dict[str, str] = Field(default={}, description="Each: an operator and a value.")
@@ -322,12 +190,30 @@ class Scenario(Part):
             raise ValueError(f"cohort {twice[0]!r} stands here twice; names must differ")
         return fleet
 
+    @model_validator(mode="after")
+    def _some_job(self) -> "Scenario":
+        if self.job is None and self.job_parts is None:
+            raise ValueError("the key 'job' is missing (or jobs, where there are several)")
+        return self
+
     # ----------------------------------------------------------------------- plain values
+
+    def counts(self) -> tuple[int, ...]:
+        """Things by cohort, in the file's order; a weight may be too small for one."""
+        fixed = [cohort.things or 0 for cohort in self.fleet]
+        weights = [0.0 if cohort.things else cohort.weight or 0.0 for cohort in self.fleet]
+        left = (self.whole or 0) - sum(fixed)
+        if left <= 0 or not sum(weights):
+            return tuple(fixed)
+        return tuple(
+            one + part
+            for one, part in zip(fixed, behaviour.in_proportion(weights, left), strict=True)
+        )
 
     @property
     def things(self) -> int:
         """How many things the fleet has."""
-        return sum(cohort.things for cohort in self.fleet)
+        return sum(self.counts())
 
     @property
     def epoch_s(self) -> float:
@@ -335,56 +221,81 @@ class Scenario(Part):
         return self.epoch.timestamp()
 
     @property
+    def requests(self) -> tuple[dict[str, Any], ...]:
+        """Every job as AWS's CreateJob request with its jobId, in the file's order."""
+        if self.job_parts is None:
+            return (self.job or {},)
+        return tuple(part.create for part in self.job_parts)
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The jobs' ids, in the file's order."""
+        return tuple(str(request["jobId"]) for request in self.requests)
+
+    @property
     def job_id(self) -> str:
-        """The job's id."""
-        return str(self.job["jobId"])
+        """The first job's id."""
+        return self.job_ids[0]
 
     def cohorts(self) -> tuple[behaviour.Cohort, ...]:
-        """The fleet as plain values."""
+        """The fleet as plain values, without cohorts that have no things."""
         return tuple(
             behaviour.Cohort(
                 part.cohort,
-                part.things,
-                behaviour.Work(
-                    part.work.duration.plain(),
-                    part.work.steps,
-                    None if part.work.step_timeout is None else int(part.work.step_timeout // 60),
-                ),
-                behaviour.Outcomes(
-                    behaviour.Fate((part.outcome.fail,)),
-                    behaviour.Fate((part.outcome.reject,)),
-                    behaviour.Fate((part.outcome.hang,)),
-                ),
+                things,
+                part.work.plain(),
+                part.outcome.plain(),
+                behaviour.Agent() if part.agent is None else part.agent.plain(),
+                behaviour.ALWAYS if part.presence is None else part.presence.plain(),
+                {name: tuple(weights.items()) for name, weights in (part.attributes or {}).items()},
+                part.time_zone or "UTC",
+                None if part.network is None else self.network.with_own(part.network),
             )
-            for part in self.fleet
+            for part, things in zip(self.fleet, self.counts(), strict=True)
+            if things
         )
+
+    def batches(self) -> tuple[behaviour.Batch, ...]:
+        """The batches as plain values."""
+        return tuple(part.plain() for part in self.batch_parts or ())
 
     def network_values(self) -> behaviour.Network:
         """The network as a plain value."""
-        part = self.network
-        return behaviour.Network(
-            part.latency.plain(),
-            part.lost_replies,
-            part.lost_requests,
-            part.reply_timeout,
-            part.backoff.base,
-            part.backoff.maximum,
-        )
+        return self.network.plain()
 
-    def create_job_request(self, target_arn: str) -> dict[str, Any]:
-        """AWS's CreateJob request (without jobId, which is in the path) for one target."""
-        return as_request(self.job, target_arn)
+    def jobs(self) -> tuple[behaviour.JobPlan, ...]:
+        """The jobs as plain values, in the file's order."""
+        if self.job_parts is None:
+            return (behaviour.JobPlan(self.job_id),)
+        return tuple(part.plain() for part in self.job_parts)
+
+    def incidents(self) -> tuple[behaviour.Incident, ...]:
+        """What happens to the service, as plain values, in the file's order."""
+        return tuple(part.plain(number) for number, part in enumerate(self.service or (), 1))
+
+    def create_job_request(self, target_arn: str, job_id: str | None = None) -> dict[str, Any]:
+        """AWS's CreateJob request (without jobId, which is in the path) for one target.
+
+        Of the first job, where no id is given.
+        """
+        at = 0 if job_id is None else self.job_ids.index(job_id)
+        return as_request(self.requests[at], target_arn)
 
     def expectations(self) -> tuple[Expectation, ...]:
         """What is expected, as plain values."""
         return tuple(parse_expectation(name, text) for name, text in self.expect.items())
 
     def resolved(self, seed: int, things: int) -> "Scenario":
-        """The same scenario with its seed, and the fleet rescaled in proportion."""
-        scaled = behaviour.scale_cohorts(self.cohorts(), things)
+        """The same scenario with its seed, and the fleet rescaled in proportion.
+
+        A cohort that is left without things keeps its weight, so that selections may name it.
+        """
         fleet = [
-            part.model_copy(update={"things": cohort.things})
-            for part, cohort in zip(self.fleet, scaled, strict=True)
-            if cohort.things
+            part.model_copy(update={"things": count or None, "weight": None if count else 0.0})
+            for part, count in zip(
+                self.fleet, behaviour.in_proportion(self.counts(), things), strict=True
+            )
         ]
-        return self.model_copy(update={"seed": seed, "fleet": fleet})
+        empty = any(part.things is None for part in fleet)
+        total = things if empty else None
+        return self.model_copy(update={"seed": seed, "whole": total, "fleet": fleet})
