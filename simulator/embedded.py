@@ -24,7 +24,7 @@ class EmbeddedService:
         command = [sys.executable, "-P", "-m", "simulator.cli", "serve", "--mqtt-port", "0"]
         command += ["--http-port", "0", "--time-scale", str(time_scale), "--json", "--with-parent"]
         self.process = subprocess.Popen(
-            [*command, "--scenario", str(scenario)],
+            [*command, "--scenario", str(scenario), "--no-jobs"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is for the run, which then ends its service
