@@ -28,7 +28,7 @@ from simulator.behaviour.incidents import Incident
 from simulator.behaviour.mixing import TABLE
 from simulator.behaviour.network import Loss, Network, NetworkChance, Partition, Storm
 from simulator.behaviour.plans import Outcome, WorkPlan, WorkTable
-from simulator.behaviour.presence import ALWAYS, Presence
+from simulator.behaviour.presence import ALWAYS, Presence, PresenceTable
 from simulator.behaviour.selections import EVERYTHING, Selection
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Outcomes",
     "Partition",
     "Presence",
+    "PresenceTable",
     "Selection",
     "Step",
     "Storm",
