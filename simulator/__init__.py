@@ -7,6 +7,8 @@ The house in reading order (a module imports only from what stands above it here
                      messages, execution, rollout, registry, board, ledger, lifecycle, enrolment,
                      templates, control_plane, listings, data_plane, service, wire, rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
+    timers.py        what is due when
+    errand.py        a coroutine that the virtual loop drives itself
     clock.py         the virtual event loop
     garbage.py       the garbage collector's manners
     today.py         the calendar
@@ -22,7 +24,12 @@ The house in reading order (a module imports only from what stands above it here
     transports/      the things' side of the network
     endpoints/       the service's side of the network
     world.py         what surrounds a thing
+    assignment.py    an execution that a thing works on
+    attribution.py   why a version is not the expected one
+    caller.py        a thing's exchanges: sent, recorded, sent again
+    worker.py        how it works on an execution
     thing.py         one virtual thing
+    finders.py       agents that come by their executions otherwise
     standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
     scenario/        the YAML file

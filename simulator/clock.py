@@ -15,23 +15,28 @@ Subtleness ahead! ``asyncio.sleep`` makes a future and asks ``call_later`` to re
 knows that setter and parks the future itself among its timers, without a handle around it; a
 cancelled sleeper is skipped when its time comes.
 
-Timers wait in two places: those of the second that is running in a heap, all others in a bag per
-second, which is sorted when its turn comes. One heap for all would be simpler, but a million
-sleepers make it larger than the processor's cache, and each push and pop misses it at every level.
+Timers wait in ``timers.py``.
 With the garbage collector at rest (``garbage.py``) the cost of a sleep hardly grows with their
 number.
+
+A task costs more than most of what a thing does with it. So the loop drives an ``Errand`` itself:
+it sends into the coroutine, and what comes out is a number of seconds to sleep, a future to wait
+for, or nothing (until its next turn). All run in the order in which tasks would.
 """
 
 import asyncio
 from asyncio import AbstractEventLoop, Future, Task, TimerHandle, events, futures
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from heapq import heappop, heappush
+from heapq import heappop
 from itertools import repeat
+from types import coroutine
 from typing import Any, Final, TypeVar
 
+from simulator.errand import Errand, counted
 from simulator.errors import NothingCanHappen, TimeStandsStill
+from simulator.timers import Timers
 
 T = TypeVar("T")
 
@@ -50,9 +55,6 @@ work would be no progress either."""
 
 NAMED: Final = 10
 """How many tasks a message names."""
-
-Timer = tuple[float, int, "TimerHandle | Future[None]"]
-"""When, in which order among equals, and what: a handle to run or a sleep to end."""
 
 
 class _Ready:
@@ -97,19 +99,14 @@ class VirtualLoop(AbstractEventLoop):
         """Callbacks at this instant, but for the round that runs."""
         self._next_instant = 0.0
         self._now = 0.0
-        self._sequence = 0
         self._ready: deque[Any] = deque()
-        self._near: list[Timer] = []
-        """A heap: what is due before ``_edge``."""
-        self._edge = 0.0
-        self._far: dict[int, list[Timer]] = {}
-        """All else, by the second in which it is due, as it came."""
-        self._seconds: list[int] = []
-        """A heap: the seconds that have a bag in ``_far``."""
+        self._timers = Timers()
         self._stopping = False
         self._running = False
         self._closed = False
         self._failure: BaseException | None = None
+        self._errands: set[Errand] = set()
+        """Those that are not done."""
         self.wakeups = 0
         """How many timers have fired: what a rehearsal's cost is counted in."""
 
@@ -137,7 +134,7 @@ class VirtualLoop(AbstractEventLoop):
         """Run ``callback`` in ``delay`` virtual seconds."""
         when = self._now + delay
         if callback is _SLEEP_SETTER:
-            self._wait(when, args[0])
+            self._timers.put(when, args[0])
             return _PARKED
         return self.call_at(when, callback, *args, context=context)
 
@@ -150,21 +147,8 @@ class VirtualLoop(AbstractEventLoop):
     ) -> TimerHandle:
         """Run ``callback`` at virtual time ``when``; a time that has passed means at once."""
         handle = TimerHandle(when, callback, args, self, context)
-        self._wait(when if when > self._now else self._now, handle)
+        self._timers.put(when if when > self._now else self._now, handle)
         return handle
-
-    def _wait(self, when: float, item: "TimerHandle | Future[None]") -> None:
-        self._sequence = sequence = self._sequence + 1
-        if when < self._edge:
-            heappush(self._near, (when, sequence, item))
-            return
-        second = int(when)
-        bag = self._far.get(second)
-        if bag is None:
-            self._far[second] = [(when, sequence, item)]
-            heappush(self._seconds, second)
-        else:
-            bag.append((when, sequence, item))
 
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         """A cancelled handle stays where it waits and is skipped when its time comes."""
@@ -212,11 +196,24 @@ class VirtualLoop(AbstractEventLoop):
             for _ in repeat(None, count):
                 if self._stopping:
                     return
-                handle = ready.popleft()
-                if handle._cancelled:
+                item = ready.popleft()
+                if item.__class__ is Errand:
+                    send = item.send  # a method looked up in one step would be twice as slow
+                    try:
+                        waits = send(None)
+                    except BaseException as end:
+                        self._finish(item, end)
+                    else:
+                        if waits.__class__ is float:
+                            item.due = when = self._now + waits
+                            self._timers.put(when, item)
+                        else:
+                            item.wait_for(waits)
+                    continue
+                if item._cancelled:
                     continue
                 try:
-                    handle._context.run(handle._callback, *handle._args)
+                    item._context.run(item._callback, *item._args)
                 except (SystemExit, KeyboardInterrupt):
                     raise
                 except BaseException as error:
@@ -226,26 +223,26 @@ class VirtualLoop(AbstractEventLoop):
                 self._stand_still()
 
     def _advance(self) -> None:
-        """Move time to the next timer and wake all that is due then, in order."""
-        if not self._near and self._seconds:
-            second = heappop(self._seconds)
-            self._near = self._far.pop(second)
-            self._near.sort()  # no two are equal in time and order, so items are never compared
-            self._edge = second + 1.0
-        timers = self._near
-        if not timers:
+        """Move time to the next instant and wake all that is due then, in order."""
+        timers = self._timers
+        if not timers.instants and not timers.next_second():
             waiting = sorted(task.get_name() for task in asyncio.all_tasks(self))
+            waiting += counted(self._errands)
             raise NothingCanHappen(
                 f"at {self._now:.3f} s every task waits and no timer is set; waiting: "
-                + (", ".join(waiting[:10]) or "nothing but the run itself")
+                + (", ".join(waiting[:NAMED]) or "nothing but the run itself")
             )
-        self._now = when = timers[0][0]
+        self._now = when = heappop(timers.instants)
         if when >= self._next_instant:
             self._next_instant = when + INSTANT_S
             self._turns = 0
-        while timers and timers[0][0] == when:
-            item = heappop(timers)[2]
-            if isinstance(item, TimerHandle):
+        for item in timers.due.pop(when):
+            if item.__class__ is Errand:
+                if item.due == when:
+                    item.due = None
+                    self.wakeups += 1
+                    self._ready.append(item)
+            elif item.__class__ is TimerHandle:
                 if not item._cancelled:
                     self.wakeups += 1
                     self._ready.append(item)
@@ -259,7 +256,10 @@ class VirtualLoop(AbstractEventLoop):
             return
         tasks = asyncio.all_tasks(self)
         ready = [task for task in tasks if _is_ready(task)]
-        busy = sorted(_name(task) for task in ready or tasks)  # or those that sleep for no time
+        going = [errand for errand in self._errands if not errand.waiting]
+        if not ready and not going:  # those that sleep for no time
+            ready, going = list(tasks), list(self._errands)
+        busy = sorted(_name(task) for task in ready) + counted(going)
         more = f" and {len(busy) - NAMED} more" if len(busy) > NAMED else ""
         raise TimeStandsStill(
             f"at {self._now:.3f} s time stands still: after {self._turns} callbacks there is still "
@@ -272,6 +272,30 @@ class VirtualLoop(AbstractEventLoop):
     def stop(self) -> None:
         """Return from ``run_forever`` after the callback that is running."""
         self._stopping = True
+
+    # ----------------------------------------------------------------------- errands
+
+    def errand(self, coroutine: Coroutine[Any, Any, None]) -> Errand:
+        """Set a coroutine going, like ``create_task``, at a fraction of the price."""
+        errand = Errand(coroutine, self._ready)
+        self._errands.add(errand)
+        return errand
+
+    @staticmethod
+    @coroutine
+    def sleep(seconds: float) -> Generator[float | None, None, None]:
+        """Within an errand: ``asyncio.sleep``, at a fraction of the price."""
+        yield seconds + 0.0 if seconds > 0 else None
+
+    def _finish(self, errand: Errand, end: BaseException) -> None:
+        """An errand has come to its end."""
+        if isinstance(end, (SystemExit, KeyboardInterrupt)):
+            raise end
+        self._errands.discard(errand)
+        for callback in errand.finish(end):
+            self.call_soon(callback, errand)
+        if not isinstance(end, (StopIteration, asyncio.CancelledError)):
+            self.call_exception_handler({"message": "in an errand", "exception": end})
 
     # ----------------------------------------------------------------------- the rest of a loop
 
@@ -321,9 +345,10 @@ class VirtualLoop(AbstractEventLoop):
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(task)
-        self._near.clear()
-        self._far.clear()
-        self._seconds.clear()
+        for errand in self._errands:
+            errand.close()
+        self._errands.clear()
+        self._timers.clear()
         self._ready.clear()
         self._closed = True
 

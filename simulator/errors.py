@@ -177,7 +177,14 @@ class InternalError(Rejection):
 
 
 class NoReply(JobfleetError):
-    """A request was sent and nothing came back in time."""
+    """A request was sent and nothing came back in time.
+
+    Attributes:
+        applied: whether the service had taken it all the same, as only a network that is simulated
+            can know; None where nobody does.
+    """
+
+    applied: bool | None = None
 
 
 class Disconnected(JobfleetError):

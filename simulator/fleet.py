@@ -4,28 +4,61 @@ Links are made by whoever builds the fleet, so the fleet runs over any transport
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
+from simulator import results
+from simulator.behaviour import Agent, Outcome
 from simulator.errors import JobfleetError
+from simulator.finders import thing_for
 from simulator.thing import Thing
-from simulator.world import Link, World
+from simulator.world import Absence, Link, Mishap, World
 
 MakeLink = Callable[[int, str, Thing], Link]
+
+SECOND: Final = 0x7365
+"""The kind of chance by which a thing has a second agent."""
+
+Truth = Literal["hung", "vanished", "away", "unreported", "working"]
+"""What a thing really did when its execution timed out: it had hung; it was without power (or
+restarting); its connection was gone while its work went on; its work was done and the report had
+not been accepted; or it was still at it. ``unreported`` wins over ``away``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fates:
     """What the simulation knows of its things at the end: the truth that timeouts are held against.
 
-    An execution is (job id, execution number).
+    An execution is (job id, execution number). Times are seconds on the run's clock.
     """
 
     hung: dict[str, tuple[str, int]]
-    """A thing's name → the execution in which it hung."""
+    """A thing's name → the execution in which it hung or vanished for ever."""
     unreported: dict[tuple[str, str, int], float]
-    """(thing's name, *execution) → when its work was done, in seconds on the run's clock, of every
-    execution whose end was not accepted."""
+    """(thing's name, *execution) → when its work was done, of every execution whose end was not
+    accepted."""
+    troubles: dict[tuple[str, str, int], Mishap] = field(default_factory=dict)
+    """(thing's name, *execution) → what befell the thing in it."""
+    absences: dict[str, list[Absence]] = field(default_factory=dict)
+    """A thing's name → when its connection was gone, in order."""
+
+    def truth(self, name: str, job_id: str, number: int, at: float) -> tuple[Truth, str]:
+        """What a thing really did at ``at``, and the fault by which its connection was gone.
+
+        The fault is one of ``results.FAULTS``, empty where there was a connection.
+        """
+        trouble = self.troubles.get((name, job_id, number))
+        if trouble is not None and trouble.since <= at < trouble.until:
+            return ("hung" if trouble.outcome is Outcome.HANG else "vanished"), ""
+        fault = next(
+            (results.FAULTS[gone.fault] or "disconnect"
+             for gone in self.absences.get(name, ()) if gone.since <= at < gone.until), ""
+        )  # fmt: skip
+        done = self.unreported.get((name, job_id, number))
+        if done is not None and done <= at:
+            return "unreported", fault
+        return ("away" if fault else "working"), fault
 
 
 class Fleet:
@@ -34,6 +67,8 @@ class Fleet:
     def __init__(self, names: list[str], world: World, make_link: MakeLink) -> None:
         self.names = names
         self.things: dict[int, Thing] = {}
+        self.seconds: dict[int, Thing] = {}
+        """The second agents, by their things."""
         self._world = world
         self._make_link = make_link
 
@@ -43,10 +78,17 @@ class Fleet:
             return
         if index >= len(self.names):
             raise JobfleetError(f"the fleet has {len(self.names)} things, there is no {index}")
-        thing = Thing(index, self._world)
+        agent = self._world.agent_of(index)
+        self.things[index] = self._bring(index, agent)
+        if agent.second and self._world.luck(SECOND, index, 0) < agent.second:
+            self.seconds[index] = self._bring(index, agent, second=True)
+
+    def _bring(self, index: int, agent: Agent, *, second: bool = False) -> Thing:
+        thing = thing_for(agent)(index, self._world, agent)
+        thing.second = second
         thing.link = self._make_link(index, self.names[index], thing)
-        self.things[index] = thing
         thing.start()
+        return thing
 
     async def ramp(self, offsets: Iterable[float]) -> None:
         """Start thing 0, 1, 2, … each at its offset (seconds on the run's clock)."""
@@ -57,9 +99,15 @@ class Fleet:
             self.start(index)
 
     @property
+    def agents(self) -> Iterator[Thing]:
+        """Every agent: the things', and the second ones."""
+        yield from self.things.values()
+        yield from self.seconds.values()
+
+    @property
     def active(self) -> int:
         """How many things are doing something."""
-        return sum(thing.active for thing in self.things.values())
+        return sum(thing.active for thing in self.agents)
 
     async def settle(self, within: float, poll: float = 1.0) -> None:
         """Wait until no thing is busy, at most ``within`` seconds."""
@@ -70,17 +118,24 @@ class Fleet:
 
     def stop(self) -> None:
         """End every thing."""
-        for thing in self.things.values():
+        for thing in self.agents:
             thing.stop()
 
     def fates(self) -> Fates:
         """What became of the things."""
-        names, hung = self.names, {}
-        unreported = {(names[i], *execution): at for i, execution, at in self._world.unreported}
+        names, world, hung = self.names, self._world, {}
+        now, absences = world.now(), {}
+        unreported = {(names[i], *execution): at for i, execution, at in world.unreported}
         for index, thing in self.things.items():
-            current = thing.current
-            if thing.hung is not None:
-                hung[names[index]] = thing.hung
-            elif current is not None and current.done is not None:
-                unreported[(names[index], *current.identity)] = current.done
-        return Fates(hung, unreported)
+            if thing.lost is not None:
+                hung[names[index]] = thing.lost
+            for current in thing.assignments:
+                done = current.done(now, world.time_scale, offline=not thing.link.connected)
+                if done is not None:
+                    unreported[(names[index], *current.identity)] = done
+            if thing.gone is not None:
+                absences[names[index]] = [Absence(index, *thing.gone, float("inf"))]
+        for gone in reversed(world.absences):
+            absences.setdefault(names[gone.thing], []).insert(0, gone)
+        troubles = {(names[t.thing], *t.execution): t for t in world.troubles}
+        return Fates(hung, unreported, troubles, absences)

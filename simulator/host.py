@@ -156,8 +156,11 @@ class Host:
 
     def _arm(self) -> None:
         """Have ``_expire`` called at the service's next deadline, if not sooner already."""
-        deadline = self.service.next_deadline()
-        if deadline is None or (self._armed is not None and self._armed <= deadline):
+        armed, service = self._armed, self.service
+        if armed is not None and service.nothing_before(armed):
+            return
+        deadline = service.next_deadline()
+        if deadline is None or (armed is not None and armed <= deadline):
             return
         if self._timer is not None:
             self._timer.cancel()

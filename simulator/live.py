@@ -21,7 +21,8 @@ from simulator.run import Resolved
 from simulator.thing import Thing
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
 from simulator.transports.mqtt import MqttLink, MqttNetwork
-from simulator.world import Link, World
+from simulator.transports.weather import Weather
+from simulator.world import Link, Listener, World
 
 T = TypeVar("T")
 TransportName = Literal["mqtt", "aiomqtt"]
@@ -156,6 +157,7 @@ class LiveFleet:
         self._transport: TransportName = transport
         self._fleet: Fleet
         self._world: World
+        self._weather: Weather
         self._network: MqttNetwork | AiomqttNetwork
         self._start = 0.0
         thread.wait(self._build(), within=30)
@@ -163,6 +165,7 @@ class LiveFleet:
     def begin(self) -> None:
         """Let the run's clock start now."""
         self._start = time.perf_counter()
+        self._thread.post(self._weather.begin)
 
     def start(self, index: int) -> None:
         """Bring a thing to life."""
@@ -206,18 +209,21 @@ class LiveFleet:
         kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
         self._network = network = kind(*self._address, wire, world.network.reply_timeout)
 
+        self._weather = weather = resolved.weather(world)
+
         def make_link(index: int, name: str, thing: Thing) -> Link:
-            link: Link
-            if isinstance(network, MqttNetwork):
-                link = MqttLink(network, name, thing)
-            else:
-                link = AiomqttLink(network, name, thing)
-            return resolved.lossy(link, index, world)
+            def real(listener: Listener) -> Link:
+                if isinstance(network, MqttNetwork):
+                    return MqttLink(network, name, listener)
+                return AiomqttLink(network, name, listener)
+
+            return weather.around(index, thing, real)
 
         self._fleet = Fleet(world.work.names(), world, make_link)
 
     async def _stop(self) -> Fates:
         fates = self._fleet.fates()
+        self._weather.close()
         self._fleet.stop()
         await self._network.close()
         return fates

@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from simulator.behaviour import EVERYTHING, JobPlan, Selection
 from simulator.director import Director
@@ -51,7 +50,7 @@ class Playbook:
         Raises:
             UsageError: an incident cannot be meant.
         """
-        self.names = [name for name in resolved.work().names() if owns is None or owns(name)]
+        self.names = resolved.work().names()
         self.plans: tuple[JobPlan, ...] = resolved.scenario.jobs()
         self._resolved = resolved
         self._host = host
@@ -59,9 +58,7 @@ class Playbook:
         self._jobs = jobs
         self._tell = tell
         self._tasks: list[asyncio.Task[None]] = []
-        groups = {plan.job_id: group_of(plan.job_id) for plan in self.plans}
-        events = resolved.scenario.incidents() if incidents else ()
-        self.director = Director(host, events, resolved.seed, self.who, groups, tell)
+        self.director: Director = resolved.director(host, self.who, tell, incidents=incidents)
         self._register()
 
     def start(self) -> None:
@@ -86,19 +83,15 @@ class Playbook:
         await self.director.happened()
 
     def who(self, selection: Selection) -> list[str]:
-        """The things that are meant, by name."""
-        if selection == EVERYTHING:
-            return self.names
-        work = self._resolved.work()
-        names = work.names()
-        meant = [names[at] for at in np.flatnonzero(work.select(selection))]
-        return [name for name in meant if self._owns is None or self._owns(name)]
+        """The things of this service that are meant, by name."""
+        meant, owns = self._resolved.who(selection, self.names), self._owns
+        return meant if owns is None else [name for name in meant if owns(name)]
 
     # ----------------------------------------------------------------------- inside
 
     def _register(self) -> None:
         registry = self._host.service.registry
-        for name in self.names:
+        for name in self.who(EVERYTHING):
             registry.create_thing(name)
         for plan in self.plans:
             group = group_of(plan.job_id)

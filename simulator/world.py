@@ -1,13 +1,25 @@
 """What surrounds a thing: its link to a Jobs service, and what all things of a run share."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
 
-from simulator.behaviour import Network, NetworkChance, WorkTable
-from simulator.jobs.messages import DataReply, DataRequest
+from simulator.behaviour import Agent, Network, NetworkChance, Outcome, WorkTable
+from simulator.behaviour.mixing import mix
+from simulator.clock import VirtualLoop
+from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.results import Recorder
+
+
+class Listener(Protocol):
+    """Who hears from a link unasked: a thing, or what stands between it and its link."""
+
+    def notified(self, notice: NotifyNext) -> None:
+        """Another execution is next, or none."""
+
+    def disconnected(self) -> None:
+        """The connection ended by itself."""
 
 
 class Link(Protocol):
@@ -47,6 +59,32 @@ class Link(Protocol):
         """End the connection; ``disconnected`` is not called."""
 
 
+class Activity(Protocol):
+    """A coroutine under way: a task, or what a virtual loop has in its place."""
+
+    def cancel(self) -> object:
+        """Raise CancelledError in it, where it waits."""
+
+
+class Mishap(NamedTuple):
+    """What befell a thing in an execution; times in seconds on the run's clock."""
+
+    thing: int
+    execution: tuple[str, int]
+    outcome: Outcome
+    since: float
+    until: float
+
+
+class Absence(NamedTuple):
+    """A time without a connection, and by which of ``results.FAULTS``."""
+
+    thing: int
+    since: float
+    fault: int
+    until: float
+
+
 @dataclass(slots=True)
 class World:
     """What all things of a run share."""
@@ -60,5 +98,51 @@ class World:
     chance: NetworkChance
     recorder: Recorder
     time_scale: float = 1.0
+    seed: int = 1
+    jobs: dict[str, int] = field(default_factory=dict)
+    """A job's id → its index in the scenario."""
     unreported: list[tuple[int, tuple[str, int], float]] = field(default_factory=list)
     """(thing, execution, when its work was done) of every end that a thing reported in vain."""
+    troubles: list[Mishap] = field(default_factory=list)
+    absences: list[Absence] = field(default_factory=list)
+    """Those that are over."""
+    virtual: bool = field(init=False)
+    spawn: Callable[[Coroutine[Any, Any, None]], Activity] = field(init=False)
+    """Set a coroutine going."""
+    sleep: Callable[[float], Awaitable[None]] = field(init=False)
+    """Wait for seconds of the run's clock, in what ``spawn`` has set going."""
+    agents: tuple[Agent, ...] = field(init=False)
+    """Each cohort's agent, with what the network says of waiting filled in."""
+
+    def __post_init__(self) -> None:
+        """Know the clock."""
+        loop = self.loop
+        self.virtual = isinstance(loop, VirtualLoop)
+        if isinstance(loop, VirtualLoop):
+            self.spawn, self.sleep = loop.errand, loop.sleep
+        else:
+            self.spawn, self.sleep = loop.create_task, asyncio.sleep
+        self.agents = tuple(
+            settled(cohort.agent, self.network if cohort.network is None else cohort.network)
+            for cohort in self.work.cohorts
+        )
+
+    def agent_of(self, thing: int) -> Agent:
+        """What a thing's agent is like."""
+        return self.agents[self.work.cohort_of(thing)]
+
+    def luck(self, kind: int, thing: int, ordinal: int) -> float:
+        """A number from 0 up to 1: chance that no table holds."""
+        return (mix(mix(self.seed, kind, 0), thing, ordinal) >> 11) / 2**53
+
+
+def settled(agent: Agent, network: Network) -> Agent:
+    """The agent with the network's backoff and reply timeout where it has none of its own."""
+    own = agent.backoff_base, agent.backoff_maximum, agent.reply_timeout
+    base, maximum, timeout = own
+    return replace(
+        agent,
+        backoff_base=network.backoff_base if base is None else base,
+        backoff_maximum=network.backoff_maximum if maximum is None else maximum,
+        reply_timeout=network.reply_timeout if timeout is None else timeout,
+    )

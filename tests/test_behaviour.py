@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.behaviour import (
+    EVERYTHING,
     LONGEST_S,
     Cohort,
     Distribution,
@@ -14,6 +15,8 @@ from simulator.behaviour import (
     NetworkChance,
     Outcome,
     Outcomes,
+    Storm,
+    StormChance,
     Work,
     WorkTable,
     ramp,
@@ -74,8 +77,8 @@ def test_network_chance_does_not_depend_on_the_order_of_asking() -> None:
     assert asked == again[::-1]
     many = [one.exchange(0, n) for n in range(50_000)]
     lost = Counter(what for _, what in many)
-    assert lost["request"] == pytest.approx(10_000, abs=450)
-    assert lost["reply"] == pytest.approx(50_000 * 0.8 * 0.1, abs=310)
+    assert lost["lost_request"] == pytest.approx(10_000, abs=450)
+    assert lost["lost_reply"] == pytest.approx(50_000 * 0.8 * 0.1, abs=310)
     assert np.median([latency for latency, _ in many]) == pytest.approx(0.04, abs=0.001)
     jitter = [one.jitter(1, n) for n in range(50_000)]
     assert 0 <= min(jitter) < max(jitter) < 1
@@ -89,13 +92,16 @@ def test_a_quiet_network_loses_nothing() -> None:
     for network in (
         Network(lost_replies=0.01),
         Network(lost_requests=0.01),
+        Network(duplicated=0.01),
+        Network(reordered=0.01),
+        Network(jitter=Distribution("constant", 0.001)),
         Network(Distribution("constant", 0.001)),
     ):
         assert not NetworkChance(network, 1).quiet
 
 
 @pytest.mark.parametrize(("lost_requests", "lost_replies", "what"), [
-    (1.0, 0.0, "request"), (1.0, 1.0, "request"), (0.0, 1.0, "reply"),
+    (1.0, 0.0, "lost_request"), (1.0, 1.0, "lost_request"), (0.0, 1.0, "lost_reply"),
 ])  # fmt: skip
 def test_a_network_that_loses_everything(
     lost_requests: float, lost_replies: float, what: str
@@ -143,3 +149,31 @@ def test_what_takes_no_time() -> None:
     assert not Distribution("uniform", 0.0, 1.0).takes_no_time
     assert not Distribution("constant", 1.0).takes_no_time
     assert not Distribution("lognormal", 1.0).takes_no_time
+
+
+def test_a_clock_is_ahead_or_behind_and_stays_so() -> None:
+    chance = NetworkChance(Network(clock_skew=Distribution("uniform", 10.0, 20.0)), 1)
+    skews = [chance.skew(thing) for thing in range(1000)]
+    assert skews == [chance.skew(thing) for thing in range(1000)]
+    assert 10 <= min(map(abs, skews)) < max(map(abs, skews)) <= 20
+    assert sum(skew > 0 for skew in skews) == pytest.approx(500, abs=80)
+    assert NetworkChance(Network(), 1).skew(0) == 0
+
+
+def test_connections_live_as_long_as_drawn() -> None:
+    network = Network(disconnects=Distribution("uniform", 10.0, 20.0))
+    chance = NetworkChance(network, 1)
+    lives = [chance.lifetime(3, connection) for connection in range(1000)]
+    assert len(set(lives)) > 900
+    assert 10 <= min(lives) < max(lives) <= 20
+    assert chance.breaks
+    assert not NetworkChance(Network(), 1).breaks
+
+
+def test_a_storm_spreads_over_its_time() -> None:
+    storm = Storm("s", EVERYTHING, 60.0, 5.0)
+    offsets = [StormChance(storm, 0, 1).offset(thing) for thing in range(2000)]
+    assert 0 <= min(offsets) < 0.05
+    assert 4.95 < max(offsets) <= 5.0
+    assert offsets != [StormChance(storm, 1, 1).offset(thing) for thing in range(2000)]
+    assert {StormChance(Storm("s", EVERYTHING, 60.0), 0, 1).offset(t) for t in range(9)} == {0.0}

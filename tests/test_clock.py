@@ -24,7 +24,7 @@ def test_asyncio_still_resolves_sleeps_as_the_loop_expects() -> None:
     async def main(loop: VirtualLoop) -> bool:
         task = loop.create_task(asyncio.sleep(5))
         await asyncio.sleep(0)
-        parked = [item for bag in loop._far.values() for _, _, item in bag]
+        parked = [item for bag in loop._timers._bags.values() for item in bag[1::2]]
         task.cancel()
         return len(parked) == 1 and isinstance(parked[0], asyncio.Future)
 
@@ -243,3 +243,135 @@ def test_a_signal_ends_what_stands_still() -> None:
         signal.signal(signal.SIGALRM, before)
         loop.close()
     assert turns < 600
+
+
+def test_errands_run_in_the_order_in_which_tasks_would() -> None:
+    """The same random waits, by errands and by tasks: the same sequence to the last turn."""
+    waits = [[(7919 * at * turn) % 7 / 4 for turn in range(1, 9)] for at in range(40)]
+
+    def sequence(lean: bool) -> list[tuple[float, int]]:
+        seen: list[tuple[float, int]] = []
+
+        async def main(loop: VirtualLoop) -> None:
+            ended = loop.create_future()
+
+            async def walk(at: int) -> None:
+                for wait in waits[at]:
+                    await (loop.sleep if lean else asyncio.sleep)(wait)
+                    seen.append((loop.time(), at))
+
+            def told(_: object) -> None:
+                seen.append((loop.time(), -1))
+                if seen.count((loop.time(), -1)) and len(seen) == 40 * 9:
+                    ended.set_result(None)
+
+            for at in range(40):
+                going = loop.errand(walk(at)) if lean else loop.create_task(walk(at))
+                going.add_done_callback(told)
+            await ended
+
+        run(main)
+        return seen
+
+    assert sequence(lean=True) == sequence(lean=False)
+
+
+def test_an_errand_waits_for_futures_and_hears_of_their_failures() -> None:
+    seen: list[str] = []
+
+    async def main(loop: VirtualLoop) -> None:
+        good, bad = loop.create_future(), loop.create_future()
+
+        async def listen() -> None:
+            seen.append(f"{await good} at {loop.time():g}")
+            try:
+                await bad
+            except ValueError as error:
+                seen.append(f"{error} at {loop.time():g}")
+            await asyncio.sleep(1)
+            await loop.sleep(2)
+
+        errand = loop.errand(listen())
+        loop.call_later(3, good.set_result, "news")
+        loop.call_later(4, bad.set_exception, ValueError("no news"))
+        await asyncio.sleep(6.5)
+        assert not errand.done()
+        await asyncio.sleep(1)
+        assert errand.done()
+        assert not errand.cancelled()
+
+    run(main)
+    assert seen == ["news at 3", "no news at 4"]
+
+
+def test_an_errand_is_cancelled_wherever_it_waits() -> None:
+    seen: list[str] = []
+
+    async def main(loop: VirtualLoop) -> None:
+        async def wait(name: str, awaitable: Callable[[], Any]) -> None:
+            try:
+                await awaitable()
+            except asyncio.CancelledError:
+                await loop.sleep(5)  # its old timer, at 10, must not wake it again
+                seen.append(f"{name} cancelled at {loop.time():g}")
+                await loop.sleep(1)
+                raise
+
+        async def done() -> None:
+            return
+
+        errands = [
+            loop.errand(wait("sleeper", lambda: loop.sleep(10))),
+            loop.errand(wait("waiter", loop.create_future)),
+            loop.errand(wait("turn", lambda: loop.sleep(0))),
+            loop.errand(done()),
+        ]
+        loop.call_soon(errands[2].cancel)  # while it waits for its turn
+        await asyncio.sleep(6)
+        for errand in errands:
+            errand.cancel()
+        await asyncio.sleep(20)
+        assert [errand.cancelled() for errand in errands] == [True, True, True, False]
+        assert errands[3].done()
+
+    run(main)
+    assert seen == ["turn cancelled at 5", "sleeper cancelled at 11", "waiter cancelled at 11"]
+
+
+def test_what_an_errand_raises_ends_the_run() -> None:
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    for errand, error in ((fails, ZeroDivisionError), (leaves, SystemExit)):
+
+        async def main(loop: VirtualLoop, errand: Any = errand) -> None:
+            loop.errand(errand())
+            await asyncio.sleep(5)
+
+        with pytest.raises(error):
+            run(main)
+
+
+def test_errands_that_hang_or_spin_are_told_by_their_number() -> None:
+    async def waits(loop: VirtualLoop) -> None:
+        async def forever() -> None:
+            await loop.create_future()
+
+        for _ in range(3):
+            loop.errand(forever())
+        await loop.create_future()
+
+    with pytest.raises(NothingCanHappen, match=r"waiting: Task-\d+, 3 times .*forever"):
+        run(waits)
+
+    async def main(loop: VirtualLoop) -> None:
+        loop.errand(spins())
+        await loop.create_future()
+
+    loop = VirtualLoop(patience=1000)  # type: ignore[abstract]
+    with pytest.raises(TimeStandsStill, match=r"busy: 1 times spins"):
+        loop.run_until_complete(main(loop))
+    loop.close()

@@ -56,10 +56,9 @@ class MemoryClient:
 
     def __init__(self, broker: MemoryBroker, name: str) -> None:
         self.lost = False
-        self._link = MemoryLink(broker, name, self)  # type: ignore[arg-type]  # hears no more
-        self._broker = broker
+        self._link = MemoryLink(broker, name, self)
         self._name = name
-        self._broker.subscribers[name] = self._link
+        broker.subscribe(name, self._link, None)
         self._link.connected = True
 
     def notified(self, notice: NotifyNext) -> None:

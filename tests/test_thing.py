@@ -21,13 +21,14 @@ class Dropping:
         self.patient = patient
         self.connects: list[float] = []
         self.connected = False
+        self.fault = 0
         self.thing: Any = None
 
     async def connect(self) -> None:
         self.connects.append(self.loop.time())
         self.connected = True
 
-    async def call(self, job_id: str | None, request: DataRequest) -> DataReply:
+    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         if len(self.connects) == self.patient:
             return ExecutionReply(None)
         self.drop()

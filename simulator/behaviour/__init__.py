@@ -26,7 +26,15 @@ from simulator.behaviour.cohorts import (
 from simulator.behaviour.distributions import LONGEST_S, Distribution
 from simulator.behaviour.incidents import Incident
 from simulator.behaviour.mixing import TABLE
-from simulator.behaviour.network import Loss, Network, NetworkChance, Partition, Storm
+from simulator.behaviour.network import (
+    Network,
+    NetworkChance,
+    Partition,
+    Storm,
+    StormChance,
+    Trouble,
+    chances,
+)
 from simulator.behaviour.plans import Outcome, WorkPlan, WorkTable
 from simulator.behaviour.presence import ALWAYS, Presence, PresenceTable
 from simulator.behaviour.selections import EVERYTHING, Selection
@@ -44,7 +52,6 @@ __all__ = [
     "Fate",
     "Incident",
     "JobPlan",
-    "Loss",
     "Network",
     "NetworkChance",
     "Outcome",
@@ -55,9 +62,12 @@ __all__ = [
     "Selection",
     "Step",
     "Storm",
+    "StormChance",
+    "Trouble",
     "Work",
     "WorkPlan",
     "WorkTable",
+    "chances",
     "in_proportion",
     "ramp",
     "scale_cohorts",

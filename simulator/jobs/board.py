@@ -84,10 +84,12 @@ def describe(execution: JobExecution, now: float, document: bool = True) -> JobE
 class Board:
     """Every thing's pending list.
 
-    ``effects`` collects what must be told; whoever owns the service takes it from there.
+    ``effects`` collects what must be told; whoever owns the service takes it from there. Where
+    nobody hears ``notify``, no list is told: it costs as much as the change that it tells of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notify: bool = True) -> None:
+        self._notify = notify
         self.effects: list[Effect] = []
         self._pending: dict[str, list[JobExecution]] = {}
 
@@ -102,7 +104,8 @@ class Board:
 
     def position(self, execution: JobExecution) -> int:
         """Where a listed execution stands; to be asked before its status changes."""
-        return bisect_left(self._pending[execution.thing_name], order(execution), key=order)
+        pending = self._pending[execution.thing_name]
+        return 0 if len(pending) == 1 else bisect_left(pending, order(execution), key=order)
 
     def put(self, execution: JobExecution) -> None:
         """Let an execution join its thing's list at its place; nothing is told."""
@@ -119,12 +122,15 @@ class Board:
     def take(self, thing_name: str, at: int) -> None:
         """Take an execution off its thing's list; nothing is told. An empty list is not kept."""
         pending = self._pending[thing_name]
-        del pending[at]
-        if not pending:
+        if len(pending) == 1:
             del self._pending[thing_name]
+        else:
+            del pending[at]
 
     def tell_pending(self, thing_name: str) -> None:
         """Tell a thing's list as it now is."""
+        if not self._notify:
+            return
         shown = reported(self.pending(thing_name))
         in_progress = [summary(e) for e in shown if e.status == "IN_PROGRESS"]
         queued = [summary(e) for e in shown if e.status == "QUEUED"]

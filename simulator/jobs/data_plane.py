@@ -21,6 +21,7 @@ from simulator.jobs.execution import CLI_PAGE
 from simulator.jobs.ledger import Ledger
 from simulator.jobs.messages import (
     EMPTY_UPDATE,
+    NOTHING_NEXT,
     DataReply,
     DataRequest,
     DescribeJobExecutionRequest,
@@ -92,16 +93,17 @@ class DataPlane(Ledger):
         One already in progress comes back unchanged, its statusDetails and version too; only a
         step timeout in the request is applied, being a clause of its own.
         """
-        check_thing_name(thing_name)
+        head = self.head(thing_name)
+        if head is None:  # whatever has an execution has a good name
+            check_thing_name(thing_name)
         if self.quotas is not None:
             self.quotas.write(now)
-        pending = self.pending(thing_name)
-        if not pending:
-            return ExecutionReply(None)
-        head = pending[0]
+        if head is None:
+            return NOTHING_NEXT
         if head.status == "QUEUED":
             self.change(head, "IN_PROGRESS", "device", now, request.status_details)
-        self.restart_step_timer(head, request.step_timeout_in_minutes, now)
+        if request.step_timeout_in_minutes is not None:
+            self.restart_step_timer(head, request.step_timeout_in_minutes, now)
         return ExecutionReply(describe(head, now))
 
     def describe_job_execution(
@@ -172,7 +174,7 @@ class DataPlane(Ledger):
         except InvalidStateTransition as rejection:
             rejection.execution_state = state_of(execution)
             raise
-        if status == "IN_PROGRESS":
+        if status == "IN_PROGRESS" and request.step_timeout_in_minutes is not None:
             self.restart_step_timer(execution, request.step_timeout_in_minutes, now)
         tell = request.include_job_execution_state
         if tell is UNSET:

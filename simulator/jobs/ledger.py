@@ -46,7 +46,7 @@ class Ledger(Board):
     """The state behind both planes of the service."""
 
     def __init__(self, registry: Registry, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(settings.notify)
         self.registry = registry
         self.settings = settings
         self.quotas = settings.quotas
@@ -123,14 +123,15 @@ class Ledger(Board):
             if details is not None:
                 execution.status_details = details
             return
+        job, thing_name = execution.job, execution.thing_name
+        head = self.head(thing_name)
         at = None if execution.hidden else self.position(execution)
         advance(execution, to, actor, now, transitions)
         if details is not None:
             execution.status_details = details
-        job, thing_name = execution.job, execution.thing_name
-        job.counts[before] -= 1
-        job.counts[to] += 1
-        head = self.head(thing_name)
+        counts = job.counts
+        counts[before] -= 1
+        counts[to] += 1
         if to in PENDING:
             if at is not None:
                 self.move(execution, at)
@@ -139,14 +140,16 @@ class Ledger(Board):
                 self.put(execution)
                 self.tell_pending(thing_name)
             self._watch(execution)
-        else:
-            if at is not None:
-                self.take(thing_name, at)
-                self.tell_pending(thing_name)
-            self._ended(execution, now)
+            if head is not self.head(thing_name):
+                self.tell_next(thing_name, now)
+            return
+        if at is not None:
+            self.take(thing_name, at)
+            self.tell_pending(thing_name)
+        self._ended(execution, now)
         if head is not self.head(thing_name):
             self.tell_next(thing_name, now)
-        if to not in PENDING:
+        if job.status == "IN_PROGRESS" and not (counts["QUEUED"] or counts["IN_PROGRESS"]):
             self.settle(job, now)
 
     def hide(self, execution: JobExecution, now: float) -> None:
@@ -167,11 +170,10 @@ class Ledger(Board):
         if head is not self.head(thing_name):
             self.tell_next(thing_name, now)
 
-    def restart_step_timer(self, execution: JobExecution, minutes: int | None, now: float) -> None:
+    def restart_step_timer(self, execution: JobExecution, minutes: int, now: float) -> None:
         """Apply a request's ``stepTimeoutInMinutes``."""
-        if minutes is not None:
-            set_step_timer(execution, minutes, now)
-            self._watch(execution)
+        set_step_timer(execution, minutes, now)
+        self._watch(execution)
 
     def delete(self, execution: JobExecution, now: float) -> None:
         """Forget an execution; an earlier attempt, if any, becomes the newest again."""
@@ -268,6 +270,11 @@ class Ledger(Board):
                 heapreplace(agenda, (due, sequence, item))
         return None
 
+    def nothing_before(self, when: float) -> bool:
+        """Whether it is plain to see that ``next_deadline`` is not before ``when``."""
+        agenda = self._agenda
+        return not agenda or agenda[0][0] >= when
+
     def next_due(self, now: float) -> Job | JobExecution | None:
         """Take what is due by ``now`` off the agenda, or None where nothing is."""
         when = self.next_deadline()
@@ -291,9 +298,8 @@ class Ledger(Board):
         """A new execution in its thing's list; notify is told, notify-next is the caller's."""
         previous = job.latest.get(thing_name)
         number = 1 if previous is None else previous.execution_number + 1
-        execution = JobExecution(
-            job, thing_name, number, self.next_sequence(), now, previous, retry
-        )
+        self._sequence = sequence = self._sequence + 1
+        execution = JobExecution(job, thing_name, number, sequence, now, previous, retry)
         job.latest[thing_name] = execution
         job.executions.append(execution)
         job.counts["QUEUED"] += 1
@@ -319,11 +325,8 @@ class Ledger(Board):
             self.effects.append(execution_event(execution, execution.status.lower(), arn))
         if job.abort is not None and job.status in ("IN_PROGRESS", "SCHEDULED"):
             self._abort(job, now)
-        if (
-            job.retry is not None
-            and rollout.retries_left(execution)
-            and self.wanted(job, thing_name)
-        ):
+        retried = job.retry is not None and execution.status in rollout.RETRIED
+        if retried and rollout.retries_left(execution) and self.wanted(job, thing_name):
             if job.phase == "OPEN":
                 self._enqueue(job, thing_name, now, execution.retry_attempt + 1)
             elif job.phase == "CLOSED":
@@ -373,4 +376,5 @@ class Ledger(Board):
         due = execution.deadline
         if due is not None and (execution.scheduled is None or due < execution.scheduled):
             execution.scheduled = due
-            heappush(self._agenda, (due, self.next_sequence(), execution))
+            self._sequence = sequence = self._sequence + 1
+            heappush(self._agenda, (due, sequence, execution))

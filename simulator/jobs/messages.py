@@ -163,6 +163,10 @@ class ExecutionReply(Struct):
     execution: JobExecutionData | None
 
 
+NOTHING_NEXT = ExecutionReply(None)
+"""Shared, since it never changes."""
+
+
 class UpdateReply(Struct):
     """UpdateJobExecution: empty unless the request asked for more."""
 

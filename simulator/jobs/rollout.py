@@ -79,14 +79,13 @@ def aborting(job: Job) -> tuple[AbortCriteria, int, int] | None:
     ended = sum(counts.values()) - counts["QUEUED"] - counts["IN_PROGRESS"]
     for criterion in job.abort.criteria_list:
         kind = criterion.failure_type
+        if ended < criterion.min_number_of_executed_things:
+            continue
         if kind == "ALL":
             failed = counts["FAILED"] + counts["REJECTED"] + counts["TIMED_OUT"]
         else:
             failed = counts[kind]
-        if (
-            ended >= criterion.min_number_of_executed_things
-            and failed * 100 >= criterion.threshold_percentage * ended
-        ):
+        if failed * 100 >= criterion.threshold_percentage * ended:
             return criterion, failed, ended
     return None
 

@@ -31,6 +31,7 @@ class JobsService(DataPlane, Listings):
         epoch: float = 0.0,
         documents: Documents | None = None,
         quotas: Literal["aws"] | None = None,
+        notify: bool = True,
     ) -> None:
         """A service without things and jobs.
 
@@ -42,6 +43,8 @@ class JobsService(DataPlane, Listings):
             documents: reads the text behind a ``documentSource`` and raises InvalidRequest where
                 it cannot; without it every documentSource is refused.
             quotas: ``"aws"`` throttles and limits as AWS does by default.
+            notify: False where nobody hears ``jobs/notify``: then it is not told at all.
         """
         limits = Quotas() if quotas == "aws" else None
-        super().__init__(Registry(region, account), Settings(dialect, epoch, documents, limits))
+        settings = Settings(dialect, epoch, documents, limits, notify)
+        super().__init__(Registry(region, account), settings)

@@ -20,3 +20,5 @@ class Settings:
     documents: Documents | None = None
     quotas: Quotas | None = None
     """None: nothing is throttled."""
+    notify: bool = True
+    """Whether anybody hears ``jobs/notify``; ``notify-next`` is told in any case."""

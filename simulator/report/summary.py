@@ -95,6 +95,8 @@ class Summary(msgspec.Struct):
     unfinished: dict[str, int]
     not_rolled_out: int
     verdict: Verdict
+    incidents: dict[str, int] = {}
+    """How often each incident did something, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,4 +264,6 @@ def as_json(summary: Summary) -> dict[str, Any]:
     """The summary as JSON members."""
     members = msgspec.to_builtins(summary)
     assert isinstance(members, dict)
+    if not summary.incidents:
+        del members["incidents"]
     return members

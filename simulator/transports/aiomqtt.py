@@ -13,7 +13,7 @@ import msgspec
 from simulator.errors import Disconnected, InvalidTopic, NoReply
 from simulator.jobs.messages import DataReply, DataRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
-from simulator.thing import Thing
+from simulator.world import Listener
 
 CONNECT_WITHIN_S: Final = 20.0
 CONNECTING: Final = 64
@@ -40,7 +40,7 @@ class AiomqttNetwork:
 class AiomqttLink:
     """One thing's connection."""
 
-    def __init__(self, network: AiomqttNetwork, name: str, thing: Thing) -> None:
+    def __init__(self, network: AiomqttNetwork, name: str, thing: Listener) -> None:
         self._network = network
         self._name = name
         self._thing = thing

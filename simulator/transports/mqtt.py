@@ -17,7 +17,7 @@ from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRe
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
 from simulator.mqtt import Connect, Publish, encode_puback, encode_publish
 from simulator.mqtt_client import ClientConnection
-from simulator.thing import Thing
+from simulator.world import Listener
 
 SWEEP_S: Final = 0.25
 CONNECTING: Final = 256
@@ -89,7 +89,7 @@ class MqttLink(ClientConnection):
         "fault",
     )
 
-    def __init__(self, network: MqttNetwork, name: str, thing: Thing) -> None:
+    def __init__(self, network: MqttNetwork, name: str, thing: Listener) -> None:
         super().__init__(network.loop)
         self._network = network
         self._name = name

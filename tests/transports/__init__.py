@@ -1,0 +1,1 @@
+"""The things' side of the network."""
