@@ -30,11 +30,14 @@ The house in reading order (a module imports only from what stands above it here
     worker.py        how it works on an execution
     thing.py         one virtual thing
     finders.py       agents that come by their executions otherwise
+    attendance.py    who calls things away and back
     standstill.py    what keeps a rehearsal from standing still
     fleet.py         a population of them
+    campaign.py      the jobs of a scenario, one after another
     scenario/        the YAML file
     report/          records → summary → text and JSON
     run_directory.py the folder that a run leaves behind
+    progress.py      how far a rehearsal is
     run.py           where everything meets
     playbook.py      a scenario played to a service
     serve.py         the service on real ports

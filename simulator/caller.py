@@ -14,6 +14,7 @@ exactly what it wanted, one version on, the first one had been applied: it goes 
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from simulator import results
@@ -60,6 +61,7 @@ class Caller:
 
     __slots__ = (
         "_ordinal", "_returned", "_setbacks", "_world", "absent", "agent", "gone", "index", "link",
+        "off",
     )  # fmt: skip
 
     def __init__(self, index: int, world: World, agent: Agent | None = None) -> None:
@@ -68,13 +70,20 @@ class Caller:
         self.agent = world.agent_of(index) if agent is None else agent
         self.absent = False
         """Away by its timetable: it has no connection and makes none."""
+        self.off = False
+        """Without power."""
         self._world = world
         self._setbacks = 0
         """Connections lost or refused since the last reply."""
         self._ordinal = 0
         self.gone: tuple[float, int] | None = None
-        """Since when it has lost its connection, and by which fault."""
+        """Since when it works without a connection, and by which fault that is gone."""
         self._returned: asyncio.Future[None] | None = None
+
+    @property
+    def assignments(self) -> Iterable[Assignment]:
+        """What it works on."""
+        return ()
 
     # ----------------------------------------------------------------------- the connection
 
@@ -82,21 +91,20 @@ class Caller:
         """Connect, with jittered backoff after every setback: a lost connection is one, too."""
         world = self._world
         while True:
-            if self.absent:
-                self._returned = world.loop.create_future()
+            while self._away():
+                if self._returned is None or self._returned.done():
+                    self._returned = world.loop.create_future()
                 await self._returned
             if self._setbacks:
                 await self._back_off(self._setbacks - 1)
-                if self.absent:
+                if self._away():
                     continue
             due = world.now()
             try:
                 await self.link.connect()
             except Disconnected:
                 self._record(results.CONNECT, results.DISCONNECTED, due)
-                self._setbacks += 1
-                if self.gone is None:
-                    self.gone = (due, self.link.fault)
+                self._lose(self.link.fault)
             else:
                 self._record(results.CONNECT, results.ACCEPTED, due)
                 if self.gone is not None:
@@ -104,10 +112,13 @@ class Caller:
                     self.gone = None
                 return
 
+    def _away(self) -> bool:
+        return self.absent or self.off
+
     def _lose(self, fault: int) -> None:
         """The connection is gone."""
         self._setbacks += 1
-        if self.gone is None:
+        if self.gone is None and self.assignments:
             self.gone = (self._world.now(), fault)
 
     async def _back_off(self, tries: int) -> None:
@@ -180,7 +191,7 @@ class Caller:
         while True:
             if isinstance(error, NoReply):
                 lost = request.status
-                if self.link.fault != results.LOST_REQUEST_FAULT:
+                if error.applied is not False:
                     unanswered = request.status
             elif isinstance(error, (VersionMismatch, InvalidStateTransition)):
                 state = error.execution_state
@@ -260,6 +271,8 @@ class Caller:
                 cause, edge = attribute(
                     error, request.status, expected, unanswered, stale=current.stale
                 )
+                if fault:
+                    cause = results.UNKNOWN  # its own doing, which has no name among them
         self._record(
             OPERATION[type(request)], outcome, sent, current, due, cause=cause, edge=edge,
             fault=fault,

@@ -12,15 +12,16 @@ Rule 4: what concerns many things is done in slices, and between two slices the 
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import Final
 from zlib import crc32
 
 import msgspec
+import numpy as np
 
-from simulator.behaviour import Incident, Selection
+from simulator.behaviour import EVERYTHING, Incident, Selection, WorkTable
 from simulator.behaviour.mixing import mix
 from simulator.errors import Rejection, UsageError
 from simulator.host import Exchange, Fault, Host
@@ -58,13 +59,27 @@ MANY: Final[dict[str, str]] = {
 
 _KEY: Final = 0x1C1D
 
-Who = Callable[[Selection], Sequence[str]]
+Who = Callable[[Selection], list[str]]
 """The names of the things that are meant, in the fleet's order."""
+
+Tell = Callable[[str], None]
 
 Watch = Callable[[Exchange], None]
 
 Act = Callable[[float], object]
 """One call of the service, at the time that it is given; a Rejection does not count."""
+
+
+def population(work: WorkTable) -> Who:
+    """A fleet, as incidents ask for it."""
+    names = work.names()
+
+    def who(selection: Selection) -> list[str]:
+        if selection == EVERYTHING:
+            return names
+        return [names[at] for at in np.flatnonzero(work.select(selection)).tolist()]
+
+    return who
 
 
 class _Odds:
@@ -105,7 +120,7 @@ class Director:
         seed: int,
         who: Who,
         groups: Mapping[str, str],
-        tell: Callable[[str], None] | None = None,
+        tell: Tell | None = None,
     ) -> None:
         """Prepare.
 
@@ -167,7 +182,7 @@ class Director:
         """Wait until all has happened but what lasts, or comes again and again, for ever."""
         moments = [
             task
-            for task, incident in zip(self._tasks, self._incidents, strict=True)
+            for task, incident in zip(self._tasks, self._incidents, strict=False)  # none: not begun
             if incident.kind not in FAULTS
             and (incident.every is None or math.isfinite(incident.lasts))
         ]

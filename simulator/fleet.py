@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from simulator import results
-from simulator.behaviour import Agent, Outcome
+from simulator.attendance import Attendance
+from simulator.behaviour import Agent, Outcome, Partition
 from simulator.errors import JobfleetError
 from simulator.finders import thing_for
 from simulator.thing import Thing
@@ -38,27 +42,42 @@ class Fates:
     unreported: dict[tuple[str, str, int], float]
     """(thing's name, *execution) → when its work was done, of every execution whose end was not
     accepted."""
-    troubles: dict[tuple[str, str, int], Mishap] = field(default_factory=dict)
+    mishaps: dict[tuple[str, str, int], Mishap] = field(default_factory=dict)
     """(thing's name, *execution) → what befell the thing in it."""
     absences: dict[str, list[Absence]] = field(default_factory=dict)
     """A thing's name → when its connection was gone, in order."""
+
+    partitions: list[tuple[Partition, NDArray[np.bool_]]] = field(default_factory=list)
+    """The network's partitions, and which things each of them means."""
+    indices: dict[str, int] = field(default_factory=dict)
+    """A thing's name → its index."""
+    time_scale: float = 1.0
 
     def truth(self, name: str, job_id: str, number: int, at: float) -> tuple[Truth, str]:
         """What a thing really did at ``at``, and the fault by which its connection was gone.
 
         The fault is one of ``results.FAULTS``, empty where there was a connection.
         """
-        trouble = self.troubles.get((name, job_id, number))
-        if trouble is not None and trouble.since <= at < trouble.until:
-            return ("hung" if trouble.outcome is Outcome.HANG else "vanished"), ""
-        fault = next(
-            (results.FAULTS[gone.fault] or "disconnect"
-             for gone in self.absences.get(name, ()) if gone.since <= at < gone.until), ""
-        )  # fmt: skip
-        done = self.unreported.get((name, job_id, number))
+        key = (name, job_id, number)
+        mishap = self.mishaps.get(key)
+        if mishap is not None and mishap.since <= at < mishap.until:
+            return ("hung" if mishap.outcome is Outcome.HANG else "vanished"), ""
+        fault = self._cut_off(name, at)
+        done = self.unreported.get(key)
         if done is not None and done <= at:
             return "unreported", fault
         return ("away" if fault else "working"), fault
+
+    def _cut_off(self, name: str, at: float) -> str:
+        """By which fault a thing had no connection."""
+        for gone in self.absences.get(name, ()):
+            if gone.since <= at < gone.until:
+                return results.FAULTS[gone.fault or results.DISCONNECT]
+        now = at * self.time_scale
+        for partition, meant in self.partitions:
+            if partition.at <= now < partition.at + partition.lasts and meant[self.indices[name]]:
+                return results.FAULTS[results.PARTITION]
+        return ""
 
 
 class Fleet:
@@ -71,6 +90,10 @@ class Fleet:
         """The second agents, by their things."""
         self._world = world
         self._make_link = make_link
+        table = world.presence
+        self._attendance: Attendance | None = None
+        if table is not None and not table.everywhere:
+            self._attendance = Attendance(world, table)
 
     def start(self, index: int) -> None:
         """Bring thing ``index`` to life; one that lives already is left alone."""
@@ -87,6 +110,8 @@ class Fleet:
         thing = thing_for(agent)(index, self._world, agent)
         thing.second = second
         thing.link = self._make_link(index, self.names[index], thing)
+        if self._attendance is not None:
+            self._attendance.watch(thing)
         thing.start()
         return thing
 
@@ -118,6 +143,8 @@ class Fleet:
 
     def stop(self) -> None:
         """End every thing."""
+        if self._attendance is not None:
+            self._attendance.close()
         for thing in self.agents:
             thing.stop()
 
@@ -137,5 +164,9 @@ class Fleet:
                 absences[names[index]] = [Absence(index, *thing.gone, float("inf"))]
         for gone in reversed(world.absences):
             absences.setdefault(names[gone.thing], []).insert(0, gone)
-        troubles = {(names[t.thing], *t.execution): t for t in world.troubles}
-        return Fates(hung, unreported, troubles, absences)
+        mishaps = {(names[one.thing], *one.execution): one for one in world.mishaps}
+        partitions = [(one, world.work.select(one.where)) for one in world.network.partitions]
+        indices = {name: at for at, name in enumerate(names)} if partitions else {}
+        return Fates(
+            hung, unreported, mishaps, absences, partitions, indices, world.time_scale
+        )  # fmt: skip

@@ -10,9 +10,10 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,17 +21,21 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import EVERYTHING, NetworkChance, Selection, WorkTable, ramp
+from simulator.behaviour import EVERYTHING, NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.campaign import Campaign as Campaign
+from simulator.campaign import gather
+from simulator.campaign import group_of as group_of
+from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
-from simulator.director import Director, Who
+from simulator.director import Director, Tell, Who, population
 from simulator.errors import UsageError
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
-from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
+from simulator.jobs.messages import CreateJobRequest
 from simulator.jobs.model import Job
-from simulator.jobs.registry import Registry
+from simulator.progress import Progress
 from simulator.report import summary as report
 from simulator.report.summary import Outcome, Summary
 from simulator.results import Recorder, Records
@@ -51,8 +56,10 @@ SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
 
 WATCH_S: Final = 30.0
+SAY_S: Final = 0.5
+"""Wall time between two looks at how far a rehearsal is."""
 DRAIN_EVERY: Final = 2_000
-"""Every so many virtual seconds, records are packed if so many are fresh: a million of them as
+"""Every ``WATCH_S`` virtual seconds, records are packed if so many are fresh: a million of them as
 Python tuples would be a gigabyte, and a cold one."""
 
 
@@ -96,33 +103,32 @@ class Resolved:
         time_scale: float,
     ) -> World:
         """What the things share; ``now`` is the run's clock, which starts at 0."""
-        network = self.scenario.network_values()
+        scenario = self.scenario
+        network = scenario.network_values()
         chance = NetworkChance(network, self.seed)
-        jobs = {job.job_id: at for at, job in enumerate(self.scenario.jobs())}
-        return World(loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs)
+        jobs = {job.job_id: at for at, job in enumerate(scenario.jobs())}
+        presence = PresenceTable(scenario.cohorts(), self.seed, scenario.epoch_s)
+        return World(
+            loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs, presence
+        )
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
         return Weather(world, self.seed, world.work.select)
 
-    def who(self, selection: Selection, names: list[str]) -> list[str]:
-        """The things that are meant, by name; ``names`` are those of the whole fleet."""
-        if selection == EVERYTHING:
-            return names
-        return [names[at] for at in np.flatnonzero(self.work().select(selection)).tolist()]
+    def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
+        """Register the fleet and each job's things, and have the jobs ready to be created."""
+        scenario, registry, who = self.scenario, host.service.registry, population(work)
+        for name in who(EVERYTHING):
+            registry.create_thing(name)
+        targets = {p.job_id: gather(registry, p.job_id, who(p.targets)) for p in scenario.jobs()}
+        request = partial(create_job_request, scenario)
+        return Campaign(host, scenario.jobs(), targets, request, over)
 
-    def director(
-        self,
-        host: Host,
-        who: Who,
-        tell: Callable[[str], None] | None = None,
-        *,
-        incidents: bool = True,
-    ) -> Director:
-        """Who makes the scenario's incidents (or none) happen; raises as ``Director`` does."""
+    def director(self, host: Host, who: Who, tell: Tell | None = None) -> Director:
+        """Who makes the scenario's incidents happen; raises as ``Director`` does."""
         groups = {job_id: group_of(job_id) for job_id in self.scenario.job_ids}
-        events = self.scenario.incidents() if incidents else ()
-        return Director(host, events, self.seed, who, groups, tell)
+        return Director(host, self.scenario.incidents(), self.seed, who, groups, tell)
 
 
 @dataclass(slots=True)
@@ -137,43 +143,37 @@ class Finished:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def group_of(job_id: str) -> str:
-    """The thing group that a run targets: AWS allows 100 targets a job, so the fleet is one.
-
-    One per job, so that nothing of another run is in it.
-    """
-    return f"jobfleet-{job_id}"
-
-
-def register(registry: Registry, job_id: str, names: list[str]) -> str:
-    """Make the fleet's things and their group; return the group's ARN."""
-    group = group_of(job_id)
-    registry.create_thing_group(group)
-    for name in names:
-        registry.create_thing(name)
-        registry.add_thing_to_thing_group(name, group)
-    return registry.group_arn(group)
+def create_job_request(
+    scenario: Scenario, target_arn: str, job_id: str | None = None
+) -> CreateJobRequest:
+    """One of the scenario's jobs, or the only one, as a checked request."""
+    return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
 
 
-def create_job_request(scenario: Scenario, target_arn: str) -> CreateJobRequest:
-    """The scenario's job as a checked request."""
-    return msgspec.convert(scenario.create_job_request(target_arn), CreateJobRequest)
-
-
-def outcome_of(job: Job) -> Outcome:
-    """What a service in this process says of a job."""
+def outcome_of(jobs: Mapping[str, Job], job_ids: Sequence[str], _names: Sequence[str]) -> Outcome:
+    """What a service in this process says of the scenario's jobs (some may not have been made)."""
+    made = [jobs[job_id] for job_id in job_ids if job_id in jobs]
+    counts: dict[str, int] = {}
+    for job in made:
+        for status, count in job.counts.items():
+            if count:
+                counts[status] = counts.get(status, 0) + count
     return Outcome(
-        executions={status: count for status, count in job.counts.items() if count},
+        executions=counts,
         timed_out=[
             (e.thing_name, e.execution_number, e.last_updated_at)
+            for job in made[:1]
             for e in job.executions
             if e.status == "TIMED_OUT"
         ],
         in_progress=[
-            (e.thing_name, e.execution_number) for e in job.executions if e.status == "IN_PROGRESS"
+            (e.thing_name, e.execution_number)
+            for job in made[:1]
+            for e in job.executions
+            if e.status == "IN_PROGRESS"
         ],
-        job_id=job.job_id,
-        not_rolled_out=len(job.things) - job.released,
+        job_id=job_ids[0],
+        not_rolled_out=sum(len(job.things) - job.released for job in made),
     )
 
 
@@ -219,14 +219,15 @@ def summarise(
 class Rehearsal:
     """One scenario in virtual time."""
 
-    def __init__(self, resolved: Resolved, progress: Callable[[str], None] | None = None) -> None:
-        """Prepare it; ``progress`` is told now and then how far it is.
+    def __init__(self, resolved: Resolved) -> None:
+        """Prepare it.
 
         Raises:
             UsageError: in this scenario, virtual time would never get on.
         """
         self.resolved = resolved
-        self._progress = progress
+        self.progress: Callable[[Progress], None] | None = None
+        """Is told now and then how far it is."""
         self._ended: asyncio.Future[str] | None = None
         scenario = resolved.scenario
         self._patience = patience(scenario.things)
@@ -269,7 +270,7 @@ class Rehearsal:
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
         broker = MemoryBroker(host, world.sleep, world.network.reply_timeout)
-        director = self.resolved.director(host, lambda s: self.resolved.who(s, names))
+        director = self.resolved.director(host, population(world.work))
         weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
@@ -282,12 +283,10 @@ class Rehearsal:
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
-        host.listeners.append(self._heard)
-        request = create_job_request(scenario, register(service.registry, scenario.job_id, names))
-        service.create_job(scenario.job_id, request, host.now())
-        host.publish()
+        campaign = self.resolved.campaign(host, world.work, self._end)
+        campaign.start(loop)
         starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
-        watching = loop.create_task(self._watch(world))
+        watching = loop.create_task(self._watch(world, service))
         weather.begin()
         if scenario.incidents():
             director.start()
@@ -296,11 +295,12 @@ class Rehearsal:
         clock_s = world.now()
         if ended == report.COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        job = service.job(scenario.job_id)
-        outcome, fates = outcome_of(job), fleet.fates()
+        outcome = outcome_of(service.jobs, scenario.job_ids, names)
+        fates = fleet.fates()
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
+        campaign.close()
         weather.close()
         director.stop()
         host.close()
@@ -320,20 +320,16 @@ class Rehearsal:
         summary.incidents = director.counts
         return Finished(self.resolved, summary, records, wall_s=0.0)
 
-    def _heard(self, effect: Effect, _now: float) -> None:
-        if isinstance(effect, JobEnded):
-            self._end(f"job {effect.status.lower()}")
-
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(why)
 
-    async def _watch(self, world: World) -> None:
+    async def _watch(self, world: World, service: JobsService) -> None:
         """Pack records now and then, and say how far the run is."""
         until = self.resolved.scenario.load.until
         often, rarely = min(until / 200, WATCH_S), until / 200
         wait, seen = often, 0
-        said = time.perf_counter()
+        began = said = time.perf_counter()
         while True:
             await asyncio.sleep(wait)
             fresh = len(world.recorder.fresh)
@@ -343,9 +339,10 @@ class Rehearsal:
                 world.recorder.drain()
                 fresh = 0
             seen = fresh
-            if self._progress is not None and time.perf_counter() - said > 1:
+            if self.progress is not None and time.perf_counter() - said > SAY_S:
                 said = time.perf_counter()
-                self._progress(f"{world.now() / until:4.0%} of {until:g} s rehearsed")
+                jobs = service.jobs.values()
+                self.progress(Progress.of(jobs, world.now(), until, said - began))
 
 
 def rehearse(resolved: Resolved) -> Finished:

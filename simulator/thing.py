@@ -11,7 +11,7 @@ What it does with an execution is in ``worker.py``, what it says to the service 
 """
 
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from simulator import results
 from simulator.assignment import Assignment
@@ -54,7 +54,7 @@ class Thing(Worker):
         return self._task is not None
 
     @property
-    def assignments(self) -> tuple[Assignment, ...]:
+    def assignments(self) -> Iterable[Assignment]:
         """What it works on."""
         return () if self.current is None else (self.current,)
 
@@ -96,10 +96,7 @@ class Thing(Worker):
         """Be there again: connect, after a jittered while."""
         self.absent = False
         self._setbacks = max(1, self._setbacks)
-        if self._returned is not None and not self._returned.done():
-            self._returned.set_result(None)
-        elif self._wanted:
-            self._wake()
+        self._there()
 
     def stop(self) -> None:
         """End for good."""
@@ -113,6 +110,13 @@ class Thing(Worker):
     def _wake(self) -> None:
         if self._task is None and self.lost is None and not self.absent:
             self._task = self._world.spawn(self._live())
+
+    def _there(self) -> None:
+        """Whoever waits to connect may."""
+        if self._returned is not None and not self._returned.done():
+            self._returned.set_result(None)
+        elif self._wanted:
+            self._wake()
 
     def _look_around(self) -> None:
         """The connection is gone: see to it now, be it in the midst of a step."""
@@ -156,11 +160,14 @@ class Thing(Worker):
         except CancelledError:
             pass  # the end of the run
         except Exception as error:  # a fault of ours must not pass in silence
-            self._world.loop.call_exception_handler(
-                {"message": f"thing {self.index} failed", "exception": error}
-            )
+            self._report_fault(error)
         finally:
             self._task = None
+
+    def _report_fault(self, error: Exception) -> None:
+        self._world.loop.call_exception_handler(
+            {"message": f"thing {self.index} failed", "exception": error}
+        )
 
     async def _find(self) -> Assignment | None:
         """Ask for the next job."""

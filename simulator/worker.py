@@ -172,14 +172,26 @@ class Worker(Caller):
             self._survived = {}
         self._survived[current.identity] = None
         since, away = world.now(), current.plan.away_s / world.time_scale
-        world.troubles.append(Mishap(self.index, current.identity, outcome, since, since + away))
-        if outcome is not Outcome.HANG:
-            self.link.close()
+        world.mishaps.append(Mishap(self.index, current.identity, outcome, since, since + away))
+        self._go_down(current, outcome)
         if away == FOR_EVER:
-            self.lost = current.identity
+            self._never_return(current, outcome)
             return
         await world.sleep(away)
-        self.link.close()  # of the agent that a watchdog restarts, too
+        self._come_up(current, outcome)
+
+    def _go_down(self, current: Assignment, outcome: Outcome) -> None:
+        """It hangs, or has no power any more."""
+        if outcome is not Outcome.HANG:
+            self.link.close()
+
+    def _never_return(self, current: Assignment, outcome: Outcome) -> None:
+        """That was all of it."""
+        self.lost = current.identity
+
+    def _come_up(self, current: Assignment, outcome: Outcome) -> None:
+        """It is back, or a watchdog restarts it; what it worked on it knows after a reboot only."""
+        self.link.close()
         self._setbacks = 0
         if outcome is not Outcome.REBOOT:
             self._over(current)

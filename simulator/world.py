@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
-from simulator.behaviour import Agent, Network, NetworkChance, Outcome, WorkTable
+from simulator.behaviour import Agent, Network, NetworkChance, Outcome, PresenceTable, WorkTable
 from simulator.behaviour.mixing import mix
 from simulator.clock import VirtualLoop
 from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
@@ -101,9 +101,11 @@ class World:
     seed: int = 1
     jobs: dict[str, int] = field(default_factory=dict)
     """A job's id → its index in the scenario."""
+    presence: PresenceTable | None = None
+    """When which thing is there; None: always."""
     unreported: list[tuple[int, tuple[str, int], float]] = field(default_factory=list)
     """(thing, execution, when its work was done) of every end that a thing reported in vain."""
-    troubles: list[Mishap] = field(default_factory=list)
+    mishaps: list[Mishap] = field(default_factory=list)
     absences: list[Absence] = field(default_factory=list)
     """Those that are over."""
     virtual: bool = field(init=False)

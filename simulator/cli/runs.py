@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +25,13 @@ def rehearse(
 ) -> int:
     """Rehearse; return the exit code."""
     resolved = _resolve(scenario, seed, things, quiet)
-    interactive = sys.stderr.isatty() and not quiet
-    rehearsal = Rehearsal(resolved, _say if interactive else None)  # or it says why not
+    rehearsal = Rehearsal(resolved)  # or it says why not
     directory = RunDirectory(out, resolved.name)
     started = utc_now()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: rehearsal.interrupt())
-    finished = rehearsal.run()
-    if interactive:
-        typer.echo("\r\033[K", err=True, nl=False)
+    with _shown(None if quiet else rehearsal):
+        finished = rehearsal.run()
     directory.write(finished, started)
     if quiet:
         typer.echo(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
@@ -130,5 +130,16 @@ def _resolve(scenario: Path, seed: int | None, things: int | None, quiet: bool =
     return resolved
 
 
-def _say(line: str) -> None:
-    typer.echo(f"\r\033[K{line}", err=True, nl=False)
+@contextmanager
+def _shown(rehearsal: Rehearsal | None) -> Iterator[None]:
+    """Show on a terminal how far it is; say nothing elsewhere."""
+    if rehearsal is None or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    from simulator.cli.progress_bar import progress_bar
+
+    with progress_bar(Console(stderr=True)) as bar:
+        rehearsal.progress = bar.show
+        yield
