@@ -20,14 +20,14 @@ INTERRUPTED_CODE: Final = 130
 
 def try_agent(
     scenario: Annotated[
-        Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO", show_default=False)
+        Path, typer.Argument(help="Scenario file (YAML).", show_default=False)
     ],
     command: Annotated[
         list[str],
         typer.Argument(
             help="After --: the agent and its arguments. {endpoint}, {port} (MQTT), {http}, "
             "{thing}, and with --tls {ca}, {cert}, {key} are filled in.",
-            metavar="-- AGENT [ARGUMENT]...",
+            metavar="AGENT",
             show_default=False,
         ),
     ],
