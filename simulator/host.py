@@ -64,6 +64,9 @@ class Exchange(NamedTuple):
 class Stage(Protocol):
     """Decides what befalls requests, and watches them."""
 
+    counts: dict[str, int]
+    """By name: how often each incident did something to somebody."""
+
     def befall(self, thing_name: str, *, twice: bool = True) -> Fault | None:
         """What befalls the thing's next request; asked once for each.
 

@@ -77,6 +77,7 @@ class LiveRun:
         self._told = False
         self.service: EmbeddedService | None = None
         self.counts: dict[str, int] = {}
+        self.incidents: dict[str, int] = {}
         self.next_index = 0
         self._shown = (0.0, 0)
         """When the last progress line was printed, and requests until then."""
@@ -268,6 +269,8 @@ class LiveRun:
                 timed_out = list(self.owner.executions(job_id, "TIMED_OUT"))
                 running = self.owner.executions(job_id, "IN_PROGRESS")
                 in_progress = [(name, number) for name, number, _ in running]
+                if self.service is not None and self.resolved.scenario.incidents():
+                    self.incidents = self.owner.incidents()
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
@@ -289,6 +292,7 @@ class LiveRun:
             time_scale=load.time_scale,
             ended=self.ended,
         )
+        summary.incidents = self.incidents
         slip = report.schedule_slip(records)
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED

@@ -5,6 +5,7 @@ It runs in a Locust process, where sockets are gevent's, hence neither asyncio n
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlencode
 from simulator.errors import TargetError, UsageError
 
 TIMEOUT_S: Final = 10.0
+_INCIDENT: Final = re.compile(r'^jobfleet_incidents_total\{name=("(?:[^"\\]|\\.)*")\} (\S+)$', re.M)
 
 COUNTERS: Final = {
     "numberOfQueuedThings": "QUEUED",
@@ -93,6 +95,17 @@ class Owner:
             if "nextToken" not in page:
                 return
             query["nextToken"] = page["nextToken"]
+
+    def incidents(self) -> dict[str, int]:
+        """How often each incident did something, as a service of ours says in its metrics."""
+        try:
+            self._connection.request("GET", "/metrics")
+            text = self._connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException, UnicodeDecodeError):
+            self._connection.close()
+            return {}
+        found = _INCIDENT.findall(text)
+        return {json.loads(name): int(float(count)) for name, count in found}
 
     def close(self) -> None:
         """Close the connection."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -38,7 +38,7 @@ ONLY_T0 = Selection((("name", ("t0",)),))
 ONLY_T2 = Selection((("name", ("t2",)),))
 
 
-def who(selection: Selection) -> Sequence[str]:
+def who(selection: Selection) -> list[str]:
     """A population whose only attribute is the name."""
     wanted = dict(selection.where).get("name", THINGS)
     return [name for name in THINGS if name in wanted]

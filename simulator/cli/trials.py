@@ -19,9 +19,7 @@ INTERRUPTED_CODE: Final = 130
 
 
 def try_agent(
-    scenario: Annotated[
-        Path, typer.Argument(help="Scenario file (YAML).", show_default=False)
-    ],
+    scenario: Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)],
     command: Annotated[
         list[str],
         typer.Argument(
