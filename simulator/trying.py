@@ -20,6 +20,7 @@ import msgspec
 import uvloop
 
 from simulator import certificates
+from simulator.behaviour import JobPlan
 from simulator.endpoints.tls import Identification
 from simulator.errors import UsageError
 from simulator.host import Exchange, Host
@@ -250,7 +251,7 @@ async def _watch(
                 return INTERRUPTED
             for copy in copies:
                 copy.exit_code = copy.process.returncode
-            done = happened.done() and all(_over(host, plan.job_id) for plan in playbook.plans)
+            done = all(_over(host, plan, happened.done()) for plan in playbook.plans)
             if done and over is None:
                 over = loop.time()
             if all(copy.exit_code is not None for copy in copies):
@@ -263,13 +264,20 @@ async def _watch(
         happened.cancel()
 
 
-def _over(host: Host, job_id: str) -> bool:
-    """Whether a job has nothing more to give: one that follows a group never ends by itself."""
-    job = host.service.jobs.get(job_id)
-    if job is None or job.status not in GOING_ON:
-        return job is None or not job.pending
+def _over(host: Host, plan: JobPlan, happened: bool) -> bool:
+    """Whether a job has nothing more to give.
+
+    One that follows a group never ends by itself: it is over when all incidents have happened
+    and nothing of it waits.
+    """
+    job = host.service.jobs.get(plan.job_id)
+    if job is None:
+        return host.now() > plan.at  # deleted
+    if job.status not in GOING_ON:
+        return not job.pending
     waits = job.pending or job.backlog or not job.rolled_out
-    return job.target_selection == "CONTINUOUS" and job.status == "IN_PROGRESS" and not waits
+    following = job.target_selection == "CONTINUOUS" and job.status == "IN_PROGRESS"
+    return following and happened and not waits
 
 
 async def _end(copies: list[_Copy]) -> None:

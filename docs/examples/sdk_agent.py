@@ -2,8 +2,7 @@
 
     python sdk_agent.py --endpoint HOST --port 8883 --thing NAME --ca CA --cert CERT --key KEY
 
-Without the three files it connects without TLS, as to a `jobfleet serve` on localhost. It asks for
-the next job, "installs" in a few steps, reports each, and goes on until SIGTERM.
+Without the files it speaks plain MQTT, as `jobfleet serve` does. It works on jobs until SIGTERM.
 
 What makes it survive:
 
