@@ -220,19 +220,20 @@ class Director:
                 await host.until(starts + incident.lasts)
                 self._say(incident, f"ends: {self.counts[incident.name]} requests")
             return
-        at = starts
-        while True:
-            before = self.counts[incident.name]
+        if incident.every is None:
             await self._do(incident)
-            done = self.counts[incident.name] - before
-            self._say(incident, f"happened: {incident.kind} of {done} {MANY[incident.kind]}")
-            if incident.every is None:
-                return
-            at += incident.every
-            if at >= starts + incident.lasts:
-                self._say(incident, f"ends: {self.counts[incident.name]} {MANY[incident.kind]}")
-                return
+            self._say(incident, f"happened: {incident.kind} of {self._much(incident)}")
+            return
+        self._say(incident, f"begins: {incident.kind} every {incident.every:g} s")
+        at = starts
+        while at < starts + incident.lasts:
             await host.until(at)
+            await self._do(incident)
+            at += incident.every
+        self._say(incident, f"ends: {self._much(incident)}")
+
+    def _much(self, incident: Incident) -> str:
+        return f"{self.counts[incident.name]} {MANY[incident.kind]}"
 
     async def _do(self, incident: Incident) -> None:
         if incident.kind == "disconnect":
