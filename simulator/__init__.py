@@ -15,6 +15,9 @@ The house in reading order (a module imports only from what stands above it here
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
+    executions.py    what became of executions, in columns
+    report/summary.py what ``summary.json`` holds
+    expectations.py  which number, of what part of a run, and what it should be
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
@@ -35,9 +38,13 @@ The house in reading order (a module imports only from what stands above it here
     fleet.py         a population of them
     campaign.py      the jobs of a scenario, one after another
     scenario/        the YAML file
-    report/          records → summary → text and JSON
+    report/          what a service says at the end (executions) and records, gathered (evidence),
+                     counted (counts, timeouts, budget, timeline), folded into the summary (fold),
+                     judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
     progress.py      how far a rehearsal is
+    export.py        a rehearsal's executions as AWS prints them
+    fit/             observed executions → a scenario whose fleet behaves like them
     run.py           where everything meets
     playbook.py      a scenario played to a service
     serve.py         the service on real ports
@@ -45,6 +52,7 @@ The house in reading order (a module imports only from what stands above it here
     trying.py        that agent as processes
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
+    locust_feed.py   records into Locust's tables
     live_run.py      one live run from its beginning to its summary
     locust_bridge.py Locust measures it
     aws_cli/         the AWS CLI's iot-jobs-data commands

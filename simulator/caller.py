@@ -19,7 +19,7 @@ from typing import Final
 
 from simulator import results
 from simulator.assignment import Assignment
-from simulator.attribution import attribute
+from simulator.attribution import Unanswered, Writer, attribute, remember
 from simulator.behaviour import Agent
 from simulator.errors import (
     Disconnected,
@@ -185,14 +185,13 @@ class Caller:
     ) -> bool:
         """Send a report that failed again; return False where the execution is no longer ours."""
         tries = 1
-        unanswered: Status | None = None
+        unanswered: Unanswered | None = None
         lost: Status | None = None
-        """The same, as far as the agent knows: its request may have been lost as well."""
+        """Of what had no answer, as far as the agent knows: the request may be lost as well."""
         while True:
             if isinstance(error, NoReply):
                 lost = request.status
-                if error.applied is not False:
-                    unanswered = request.status
+                unanswered = remember(unanswered, request.status, error, self.link.fault)
             elif isinstance(error, (VersionMismatch, InvalidStateTransition)):
                 state = error.execution_state
                 if not isinstance(state, JobExecutionState):
@@ -251,7 +250,7 @@ class Caller:
         current: Assignment | None,
         due: float,
         sent: float,
-        unanswered: Status | None = None,
+        unanswered: Unanswered | None = None,
         *,
         fault: int = 0,
     ) -> None:
@@ -268,11 +267,11 @@ class Caller:
                 assert isinstance(request, UpdateJobExecutionRequest)  # only it has a version
                 expected = request.expected_version
                 assert expected is not None
-                cause, edge = attribute(
-                    error, request.status, expected, unanswered, stale=current.stale
+                accompanied = self._world.accompanied(self.index)
+                writer = Writer(
+                    unanswered, current.stale, accompanied, fault, current.held is not None
                 )
-                if fault:
-                    cause = results.UNKNOWN  # its own doing, which has no name among them
+                cause, edge = attribute(error, request.status, expected, writer)
         self._record(
             OPERATION[type(request)], outcome, sent, current, due, cause=cause, edge=edge,
             fault=fault,

@@ -6,7 +6,7 @@ Links are made by whoever builds the fleet, so the fleet runs over any transport
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ from simulator.thing import Thing
 from simulator.world import Absence, Link, Mishap, World
 
 MakeLink = Callable[[int, str, Thing], Link]
-
-SECOND: Final = 0x7365
-"""The kind of chance by which a thing has a second agent."""
 
 Truth = Literal["hung", "vanished", "away", "unreported", "working"]
 """What a thing really did when its execution timed out: it had hung; it was without power (or
@@ -103,7 +100,7 @@ class Fleet:
             raise JobfleetError(f"the fleet has {len(self.names)} things, there is no {index}")
         agent = self._world.agent_of(index)
         self.things[index] = self._bring(index, agent)
-        if agent.second and self._world.luck(SECOND, index, 0) < agent.second:
+        if self._world.accompanied(index):
             self.seconds[index] = self._bring(index, agent, second=True)
 
     def _bring(self, index: int, agent: Agent, *, second: bool = False) -> Thing:
@@ -120,7 +117,7 @@ class Fleet:
         for index, offset in enumerate(offsets):
             wait = offset - self._world.now()
             if wait > 0:
-                await asyncio.sleep(wait)
+                await self._world.sleep(wait)
             self.start(index)
 
     @property
@@ -136,10 +133,16 @@ class Fleet:
 
     async def settle(self, within: float, poll: float = 1.0) -> None:
         """Wait until no thing is busy, at most ``within`` seconds."""
-        waited = 0.0
-        while waited < within and self.active:
+        waited, busy = 0.0, self._busy(self.agents)
+        while waited < within and busy:
             await asyncio.sleep(poll)
             waited += poll
+            # All are asked only when those who were busy are not any more: there may be a million.
+            busy = self._busy(busy) or self._busy(self.agents)
+
+    @staticmethod
+    def _busy(agents: Iterable[Thing]) -> list[Thing]:
+        return [agent for agent in agents if agent.active]
 
     def stop(self) -> None:
         """End every thing."""

@@ -1,9 +1,10 @@
 """The garbage collector's manners: it must not walk through a million live things to find nothing.
 
 Rule 1: a rehearsal comes to its end before cycles could fill the memory: the collector rests.
-Rule 2: a service lives on, so there the collector works, but what has survived one full collection
-        is taken to be there for good (``gc.freeze``) and is never walked through again. So a pause
-        depends on what came since the last one and not on how much there is.
+Rule 2: a service lives on, and so does a live fleet: there the collector works, but what survived
+        one full collection is taken to be there for good (``gc.freeze``) and is never walked
+        through again. So a pause depends on what came since the last one and not on how much there
+        is.
 Rule 3: hence whoever makes cycles that live long unties them at their end: connections when they
         are lost, jobs when they are deleted. Reference counts do the rest.
 """
@@ -36,7 +37,7 @@ def frozen_garbage() -> Iterator[None]:
 
 @contextmanager
 def short_pauses() -> Iterator[None]:
-    """Walk only through what is new: for a process that serves."""
+    """Walk only through what is new: for a process that serves, or drives a fleet."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*YOUNG)

@@ -217,7 +217,7 @@ class LiveFleet:
                     return MqttLink(network, name, listener)
                 return AiomqttLink(network, name, listener)
 
-            return weather.around(index, thing, real)
+            return weather.around(index, thing, real, second=thing.second)
 
         self._fleet = Fleet(world.work.names(), world, make_link)
 

@@ -11,22 +11,27 @@ import logging
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import gevent
+import numpy as np
 from gevent import monkey
 
 from simulator import results
 from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError, UsageError
 from simulator.fleet import Fates
+from simulator.garbage import short_pauses
 from simulator.live import LiveFleet, LoopThread, check_target, unreachable
+from simulator.locust_feed import feed
 from simulator.open_files import make_room
-from simulator.owner import Owner
-from simulator.report import summary as report
-from simulator.report.summary import Outcome
+from simulator.owner import Listed, Owner
+from simulator.report.counts import schedule_slip
+from simulator.report.executions import JobEnd, Outcome, listed
+from simulator.report.summary import COMPLETED
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
 from simulator.scenario import dump, load
@@ -97,13 +102,16 @@ class LiveRun:
             self.thread.stop()
             self._stop_service()
             raise
+        self._manners = ExitStack()
+        self._manners.enter_context(short_pauses())
         self.fleet.begin()
         self._draining, self._watching = gevent.spawn(self._drain), gevent.spawn(self._watch)
 
     def _embed(self) -> tuple[tuple[str, int], tuple[str, int]]:
         """MQTT and HTTP address of a service started here, the fleet registered."""
         scale = self.resolved.scenario.load.time_scale
-        self.service = EmbeddedService(self.directory.path / "scenario.yaml", scale)
+        quotas = self.resolved.scenario.quotas
+        self.service = EmbeddedService(self.directory.path / "scenario.yaml", scale, quotas)
         where = self.service.addresses
         return (where.host, where.mqtt), (where.host, where.http)
 
@@ -130,18 +138,9 @@ class LiveRun:
             self._fire()
 
     def _fire(self) -> None:
-        fire = self.environment.events.request.fire
-        names, outcomes = results.OPERATIONS, results.OUTCOMES
-        for _, operation, outcome, _, _, _, _, _, _, sent, done in self.fleet.recorder.drain():
-            self.met = self.met or not outcome
-            fire(
-                request_type="MQTT",
-                name=names[operation],
-                response_time=(done - sent) * 1000,
-                response_length=0,
-                exception=outcomes[outcome] if outcome else None,
-                context={},
-            )
+        fresh = self.fleet.recorder.drain()
+        self.met = self.met or bool((fresh["outcome"] == results.ACCEPTED).any())
+        feed(self.environment, fresh, utc_now().timestamp())
 
     def _watch(self) -> None:
         """Look at the job; end the run when it ends, at its deadline, or when all is lost."""
@@ -237,13 +236,14 @@ class LiveRun:
         if not self.ended:
             self.ended, self.exit_code = INTERRUPTED, EXIT_INTERRUPTED
         scenario = self.resolved.scenario
-        if self.ended == report.COMPLETED and not self.thread.ended:
+        if self.ended == COMPLETED and not self.thread.ended:
             self.fleet.settle(5.0 + 2 * scenario.network.reply_timeout)
         outcome = self._outcome()
         fates = self._fates()
         gevent.kill(self._draining)
         self._fire()
         self.thread.stop()
+        self._manners.close()
         self._stop_service()
         finished = self._summarise(clock_s, outcome, fates)
         self.directory.write(finished, self.started)
@@ -260,23 +260,23 @@ class LiveRun:
 
     def _outcome(self) -> Outcome:
         """What the service says at the end, or what it said last."""
-        job_id = self.resolved.scenario.job_id
-        timed_out: list[tuple[str, int, float]] = []
-        in_progress: list[tuple[str, int]] = []
+        scenario, names = self.resolved.scenario, self.fleet.names
+        rows: list[Listed] = []
+        status = ""
         try:
             if self.exit_code != EXIT_TARGET:
-                _, self.counts = self.owner.describe_job(job_id)
-                timed_out = list(self.owner.executions(job_id, "TIMED_OUT"))
-                running = self.owner.executions(job_id, "IN_PROGRESS")
-                in_progress = [(name, number) for name, number, _ in running]
-                if self.service is not None and self.resolved.scenario.incidents():
+                status, self.counts = self.owner.describe_job(scenario.job_id)
+                rows = list(self.owner.executions(scenario.job_id))
+                if self.service is not None and scenario.incidents():
                     self.incidents = self.owner.incidents()
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
         # With retries there may be more executions than things: then all are rolled out.
-        left = max(0, self.resolved.scenario.things - sum(self.counts.values()))
-        return Outcome(self.counts, timed_out, in_progress, job_id, left)
+        left = max(0, scenario.things - sum(self.counts.values()))
+        everybody = np.arange(len(names), dtype=np.int32)
+        end = JobEnd(scenario.job_id, status, self.owner.aborted, left, everybody)
+        return Outcome(self.counts, listed(rows, names), (end,))
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
         records = self.fleet.recorder.records()
@@ -293,7 +293,7 @@ class LiveRun:
             ended=self.ended,
         )
         summary.incidents = self.incidents
-        slip = report.schedule_slip(records)
+        slip = schedule_slip(records)
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED
         if self.exit_code in (0, EXIT_FAILED) and slip > load.max_slip:

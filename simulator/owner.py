@@ -6,14 +6,20 @@ It runs in a Locust process, where sockets are gevent's, hence neither asyncio n
 import http.client
 import json
 import re
+import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from simulator.errors import TargetError, UsageError
+from simulator.jobs.ledger import ABORTED
 
 TIMEOUT_S: Final = 10.0
 _INCIDENT: Final = re.compile(r'^jobfleet_incidents_total\{name=("(?:[^"\\]|\\.)*")\} (\S+)$', re.M)
+THROTTLED_S: Final = 0.5
+TRIES: Final = 20
+"""A control plane with AWS's quotas takes ten requests a second: so often, and so long apart, a
+throttled one is sent again."""
 
 COUNTERS: Final = {
     "numberOfQueuedThings": "QUEUED",
@@ -27,12 +33,26 @@ COUNTERS: Final = {
 }
 
 
+class Listed(NamedTuple):
+    """One execution as the control plane lists it; times in scenario seconds of its job."""
+
+    thing_name: str
+    number: int
+    status: str
+    queued: float
+    started: float | None
+    ended: float
+    """When it last changed."""
+
+
 class Owner:
     """Creates a job and looks at it."""
 
     def __init__(self, host: str, port: int) -> None:
         self._where = f"{host}:{port}"
         self._created_at = 0.0
+        self.aborted = False
+        """Whether the job that was described last had aborted itself."""
         self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
 
     def group_arn(self, group: str, thing: str) -> str:
@@ -76,22 +96,35 @@ class Owner:
             details = job.get("jobProcessDetails", {})
             counts = {status: int(details.get(name, 0)) for name, status in COUNTERS.items()}
             self._created_at = float(job["createdAt"])
+            self.aborted = job.get("reasonCode") == ABORTED
             return str(job["status"]), {status: n for status, n in counts.items() if n}
         except (KeyError, TypeError, ValueError, AttributeError):
             raise self._odd("DescribeJob") from None
 
-    def executions(self, job_id: str, status: str) -> Iterator[tuple[str, int, float]]:
-        """(thing name, execution number, last updated) of every execution in a status.
+    def executions(self, job_id: str) -> Iterator[Listed]:
+        """Every execution of a job.
 
-        The time is in scenario seconds since the job was created, which ``describe_job`` asks.
+        Times are scenario seconds since the job was created, which ``describe_job`` asks.
         """
-        query = {"status": status, "maxResults": "250"}
+        query = {"maxResults": "250"}
         while True:
             page = self._call("GET", f"/jobs/{quote(job_id)}/things?{urlencode(query)}")
             for row in page["executionSummaries"]:
                 execution = row["jobExecutionSummary"]
-                at = execution["lastUpdatedAt"] - self._created_at
-                yield row["thingArn"].rpartition("/")[2], execution["executionNumber"], at
+                queued, started, ended = (
+                    None if (at := execution.get(name)) is None else at - self._created_at
+                    for name in ("queuedAt", "startedAt", "lastUpdatedAt")
+                )
+                assert queued is not None  # every execution was
+                assert ended is not None
+                yield Listed(
+                    row["thingArn"].rpartition("/")[2],
+                    execution["executionNumber"],
+                    execution["status"],
+                    queued,
+                    started,
+                    ended,
+                )
             if "nextToken" not in page:
                 return
             query["nextToken"] = page["nextToken"]
@@ -117,6 +150,7 @@ class Owner:
         path: str,
         body: dict[str, Any] | None = None,
         allow: tuple[int, ...] = (),
+        tries: int = TRIES,
     ) -> Any:
         """One request; None where its status is among ``allow``.
 
@@ -137,6 +171,9 @@ class Owner:
             raise TargetError(f"the service at {self._where} cannot be reached: {what}") from None
         if response.status in allow:
             return None
+        if tries > 1 and response.status in (400, 429) and b"Rate exceeded" in answer:
+            time.sleep(THROTTLED_S)
+            return self._call(method, path, body, allow, tries - 1)
         if not isinstance(members, dict):
             raise self._odd(f"{method} {path}")
         if response.status >= 400:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import numpy as np
+
 from simulator.behaviour import EVERYTHING, JobPlan, Selection
-from simulator.campaign import Campaign, gather
+from simulator.campaign import Campaign
 from simulator.director import Director, Tell, population
 from simulator.host import Host
 from simulator.run import Resolved, create_job_request
@@ -47,19 +49,24 @@ class Playbook:
         Raises:
             UsageError: an incident cannot be meant.
         """
-        scenario, registry = resolved.scenario, host.service.registry
+        scenario, work = resolved.scenario, resolved.work()
         self.plans: tuple[JobPlan, ...] = scenario.jobs()
         self._host = host
         self._jobs = jobs
         self._incidents = incidents
         self._owns = owns
-        self._population = population(resolved.work())
+        self._population = population(work)
         self._following: asyncio.Task[None] | None = None
-        for name in self.who(EVERYTHING):
-            registry.create_thing(name)
-        targets = {p.job_id: gather(registry, p.job_id, self.who(p.targets)) for p in self.plans}
-        request = partial(create_job_request, scenario)
-        self._campaign = Campaign(host, self.plans, targets, request, tell or _nobody)
+        names = self.who(EVERYTHING)
+        owned = np.array([owns is None or owns(name) for name in work.names()], bool)
+        self._campaign = Campaign(
+            host,
+            self.plans,
+            names,
+            lambda selection: work.select(selection)[owned],
+            partial(create_job_request, scenario),
+            tell or _nobody,
+        )
         self.director: Director = resolved.director(host, self.who, tell)
 
     def start(self) -> None:

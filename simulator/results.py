@@ -36,8 +36,19 @@ OUTCOMES: Final = (
 REJECTED: Final = {code: at for at, code in enumerate(OUTCOMES) if at > DISCONNECTED}
 VERSION_MISMATCH: Final = REJECTED["VersionMismatch"]
 
-CAUSES: Final = ("", "lost_reply", "second_writer", "service", "stale_start", "unknown")
-LOST_REPLY, SECOND_WRITER, SERVICE, STALE_START, UNKNOWN = range(1, 6)
+CAUSES: Final = (
+    "",
+    "lost_reply",
+    "second_writer",
+    "service",
+    "stale_start",
+    "unknown",
+    "duplicate",
+    "reordered",
+)
+LOST_REPLY, SECOND_WRITER, SERVICE, STALE_START, UNKNOWN, DUPLICATE, OUT_OF_TURN = range(
+    1, len(CAUSES)
+)
 """Why a VersionMismatch came about; 0 on every other record."""
 
 FAULTS: Final = (
@@ -141,13 +152,13 @@ class Recorder:
         self.add = self.fresh.append
         """Take one record (a tuple in the order of ``Record``)."""
 
-    def drain(self) -> list[Row]:
+    def drain(self) -> Records:
         """Pack what is fresh, and return it."""
         count = len(self.fresh)
-        part = self.fresh[:count]
+        packed = b"".join(starmap(_PACK, self.fresh[:count]))
         del self.fresh[:count]
-        self._packed += b"".join(starmap(_PACK, part))
-        return part
+        self._packed += packed
+        return np.frombuffer(packed, DTYPE)
 
     def records(self) -> Records:
         """All records, in the order in which they were taken, and none is kept: the run is over."""

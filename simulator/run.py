@@ -10,7 +10,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -21,23 +21,26 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import EVERYTHING, NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.behaviour import NetworkChance, PresenceTable, WorkTable, ramp
 from simulator.campaign import Campaign as Campaign
-from simulator.campaign import gather
 from simulator.campaign import group_of as group_of
 from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
 from simulator.director import Director, Tell, Who, population
 from simulator.errors import UsageError
+from simulator.executions import FILE as EXECUTIONS
+from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
 from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest
-from simulator.jobs.model import Job
 from simulator.progress import Progress
-from simulator.report import summary as report
-from simulator.report.summary import Outcome, Summary
+from simulator.report.executions import Outcome, outcome_of
+from simulator.report.fold import About, fold
+from simulator.report.junit import as_junit
+from simulator.report.summary import COMPLETED, Summary, as_text
+from simulator.report.timeline import as_csv
 from simulator.results import Recorder, Records
 from simulator.run_directory import SCENARIO, Folder
 from simulator.scenario import Scenario, dump
@@ -114,16 +117,12 @@ class Resolved:
 
     def weather(self, world: World) -> Weather:
         """The things' networks, to be put around their links."""
-        return Weather(world, self.seed, world.work.select)
+        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
 
     def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
         """Register the fleet and each job's things, and have the jobs ready to be created."""
-        scenario, registry, who = self.scenario, host.service.registry, population(work)
-        for name in who(EVERYTHING):
-            registry.create_thing(name)
-        targets = {p.job_id: gather(registry, p.job_id, who(p.targets)) for p in scenario.jobs()}
-        request = partial(create_job_request, scenario)
-        return Campaign(host, scenario.jobs(), targets, request, over)
+        plans, request = self.scenario.jobs(), partial(create_job_request, self.scenario)
+        return Campaign(host, plans, work.names(), work.select, request, over)
 
     def director(self, host: Host, who: Who, tell: Tell | None = None) -> Director:
         """Who makes the scenario's incidents happen; raises as ``Director`` does."""
@@ -141,6 +140,7 @@ class Finished:
     wall_s: float
     wakeups: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    executions: Executions | None = None
 
 
 def create_job_request(
@@ -148,33 +148,6 @@ def create_job_request(
 ) -> CreateJobRequest:
     """One of the scenario's jobs, or the only one, as a checked request."""
     return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
-
-
-def outcome_of(jobs: Mapping[str, Job], job_ids: Sequence[str], _names: Sequence[str]) -> Outcome:
-    """What a service in this process says of the scenario's jobs (some may not have been made)."""
-    made = [jobs[job_id] for job_id in job_ids if job_id in jobs]
-    counts: dict[str, int] = {}
-    for job in made:
-        for status, count in job.counts.items():
-            if count:
-                counts[status] = counts.get(status, 0) + count
-    return Outcome(
-        executions=counts,
-        timed_out=[
-            (e.thing_name, e.execution_number, e.last_updated_at)
-            for job in made[:1]
-            for e in job.executions
-            if e.status == "TIMED_OUT"
-        ],
-        in_progress=[
-            (e.thing_name, e.execution_number)
-            for job in made[:1]
-            for e in job.executions
-            if e.status == "IN_PROGRESS"
-        ],
-        job_id=job_ids[0],
-        not_rolled_out=sum(len(job.things) - job.released for job in made),
-    )
 
 
 def summarise(
@@ -191,26 +164,18 @@ def summarise(
 ) -> Summary:
     """Fold a run into its summary, verdict included."""
     scenario = resolved.scenario
-    pending = {s: n for s, n in outcome.executions.items() if s in ("QUEUED", "IN_PROGRESS")}
-    summary = Summary(
-        scenario=resolved.name,
-        seed=resolved.seed,
-        clock=clock,
-        transport=transport,
-        things=scenario.things,
-        elapsed_s=round(clock_s * time_scale, 3),
-        time_scale=time_scale,
-        ended=ended,
-        executions=dict(outcome.executions),
-        requests=report.count_requests(records, clock_s),
-        conflicts=report.count_conflicts(records),
-        timeouts=report.judge_timeouts(outcome, fates, time_scale),
-        unfinished=pending,
-        not_rolled_out=outcome.not_rolled_out,
-        verdict=report.Verdict(passed=True, expectations=[]),
+    throttling = scenario.quotas == "aws"
+    return fold(
+        About(
+            resolved.name, resolved.seed, clock, transport, clock_s, time_scale, ended, throttling
+        ),
+        scenario.cohorts(),
+        resolved.work().names(),
+        records,
+        outcome,
+        fates,
+        scenario.expectations(),
     )
-    summary.verdict = report.judge(scenario.expectations(), summary)
-    return summary
 
 
 # ------------------------------------------------------------------------------- rehearsal
@@ -265,7 +230,8 @@ class Rehearsal:
 
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
-        service = JobsService(epoch=scenario.epoch_s)
+        quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
+        service = JobsService(epoch=scenario.epoch_s, quotas=quotas)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
@@ -279,13 +245,13 @@ class Rehearsal:
                 quiet = weather.chance_of(index).quiet
                 return TakingTurns(link, loop, recorder) if quiet else link
 
-            return weather.around(index, thing, memory)
+            return weather.around(index, thing, memory, second=thing.second)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
         campaign = self.resolved.campaign(host, world.work, self._end)
         campaign.start(loop)
-        starting = loop.create_task(fleet.ramp(ramp(scenario.load.ramp, len(names))))
+        starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world, service))
         weather.begin()
         if scenario.incidents():
@@ -293,10 +259,11 @@ class Rehearsal:
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
-        if ended == report.COMPLETED:
+        if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
         outcome = outcome_of(service.jobs, scenario.job_ids, names)
         fates = fleet.fates()
+        executions = executions_of(service.jobs.values(), names, world.now())
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
@@ -305,6 +272,7 @@ class Rehearsal:
         director.stop()
         host.close()
         fleet.stop()
+        _untie(fleet, service, host)
         records = recorder.records()
         summary = summarise(
             self.resolved,
@@ -318,7 +286,7 @@ class Rehearsal:
             ended=ended,
         )
         summary.incidents = director.counts
-        return Finished(self.resolved, summary, records, wall_s=0.0)
+        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -345,6 +313,20 @@ class Rehearsal:
                 self.progress(Progress.of(jobs, world.now(), until, said - began))
 
 
+def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
+    """Let things, jobs and host not know each other any more, once nobody asks them.
+
+    Then a world of a million things goes at once, and the garbage collector, which has rested all
+    the time, does not find it.
+    """
+    for agent in fleet.agents:
+        del agent.link
+    for job in service.jobs.values():
+        job.latest.clear()
+        job.executions.clear()
+    host.listeners.clear()
+
+
 def rehearse(resolved: Resolved) -> Finished:
     """Run a scenario in virtual time."""
     return Rehearsal(resolved).run()
@@ -354,7 +336,7 @@ def rehearse(resolved: Resolved) -> Finished:
 
 
 class RunDirectory:
-    """The folder that keeps a run: scenario, summary, machine, records."""
+    """The folder that keeps a run: scenario, summary, timeline, verdict, machine, records."""
 
     def __init__(self, path: Path | None, name: str) -> None:
         """Make the folder: ``path``, or a fresh one under ``runs/``; see ``run_directory.py``.
@@ -371,12 +353,18 @@ class RunDirectory:
         Raises:
             UsageError: a file cannot be written.
         """
-        summary = report.as_json(finished.summary)
+        summary, scenario = finished.summary, finished.resolved.scenario
         about = {**machine(started, finished.wall_s), **finished.extra}
-        self._text(SCENARIO, dump(finished.resolved.scenario))
+        self._text(SCENARIO, dump(scenario))
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
+        executions = finished.executions
+        if executions is not None:
+            self._folder.write(EXECUTIONS, lambda file: save(executions, file))
         self._text("machine.json", json.dumps(about, indent=2) + "\n")
-        self._text("summary.json", json.dumps(summary, indent=2) + "\n")
+        self._text("timeline.csv", as_csv(summary.timeline))
+        junit = as_junit(summary, scenario.epoch_s)
+        self._folder.write("junit.xml", lambda file: file.write(junit))
+        self._text("summary.json", as_text(summary))
 
     def _text(self, name: str, text: str) -> None:
         self._folder.write(name, lambda file: file.write(text.encode()))

@@ -17,7 +17,9 @@ from simulator.errors import UsageError
 from simulator.scenario.file import HEADER
 
 SCENARIO: Final = "scenario.yaml"
-RESULTS: Final = ("summary.json", "machine.json", "records.npz")
+RESULTS: Final = (
+    "summary.json", "machine.json", "records.npz", "executions.npz", "timeline.csv", "junit.xml",
+)  # fmt: skip
 MOST: Final = 100_000
 """Runs of one name under ``runs/``."""
 

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from simulator.behaviour import Agent, Network, NetworkChance, Outcome, PresenceTable, WorkTable
 from simulator.behaviour.mixing import mix
 from simulator.clock import VirtualLoop
 from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.results import Recorder
+
+SECOND: Final = 0x7365
+"""The kind of chance by which a thing has a second agent."""
 
 
 class Listener(Protocol):
@@ -132,6 +135,11 @@ class World:
     def agent_of(self, thing: int) -> Agent:
         """What a thing's agent is like."""
         return self.agents[self.work.cohort_of(thing)]
+
+    def accompanied(self, thing: int) -> bool:
+        """Whether a second agent runs on a thing."""
+        share = self.agent_of(thing).second
+        return share > 0 and self.luck(SECOND, thing, 0) < share
 
     def luck(self, kind: int, thing: int, ordinal: int) -> float:
         """A number from 0 up to 1: chance that no table holds."""

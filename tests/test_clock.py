@@ -257,7 +257,7 @@ def test_errands_run_in_the_order_in_which_tasks_would() -> None:
 
             async def walk(at: int) -> None:
                 for wait in waits[at]:
-                    await (loop.sleep if lean else asyncio.sleep)(wait)
+                    await loop.sleep(wait)
                     seen.append((loop.time(), at))
 
             def told(_: object) -> None:

@@ -8,18 +8,13 @@ import numpy as np
 import pytest
 
 from simulator import results
-from simulator.report.summary import (
-    Judged,
-    Summary,
-    as_json,
-    count_requests,
-    judge,
-    schedule_slip,
-)
+from simulator.report.counts import count_requests, schedule_slip
+from simulator.report.summary import Judged, Summary, as_json
 from simulator.report.text import render
+from simulator.report.verdict import judge
 from simulator.run import Finished, Resolved, RunDirectory, rehearse
 from simulator.scenario import load, loads
-from simulator.scenario.model import parse_expectation
+from simulator.scenario.expecting import parse_expectation
 from simulator.today import utc_now
 
 SHIPPED = [p for p in sorted(Path("scenarios").glob("*.yaml")) if p.stem != "saturate"]
@@ -225,7 +220,7 @@ def test_a_share_at_the_border_is_what_it_is() -> None:
     """In floats, 7 of 1 000 is more than 0.7 %."""
     whole = run(scenario()).summary
     for failed in range(1001):
-        summary = msgspec.structs.replace(whole, things=1000, executions={"FAILED": failed})
+        summary = msgspec.structs.replace(whole, targets=1000, executions={"FAILED": failed})
         share = f"{failed // 10}.{failed % 10}%"
         for symbol in ("<=", ">=", "=="):
             assert judged(summary, "failed", f"{symbol} {share}").passed, (symbol, share)
@@ -257,10 +252,10 @@ def test_conflicts_latencies_and_times_are_held_exactly_too() -> None:
 
 def test_what_is_shown_does_not_contradict_the_verdict() -> None:
     whole = run(scenario()).summary
-    summary = msgspec.structs.replace(whole, things=1_000_000, executions={"FAILED": 7_001})
+    summary = msgspec.structs.replace(whole, targets=1_000_000, executions={"FAILED": 7_001})
     assert judged(summary, "failed", "<= 0.7%").observed == "0.7001%"
     assert judged(summary, "failed", "<= 0.8%").observed == "0.70%"
-    third = msgspec.structs.replace(whole, things=3, executions={"FAILED": 1})
+    third = msgspec.structs.replace(whole, targets=3, executions={"FAILED": 1})
     assert judged(third, "failed", "> 33.3333333333333%").observed.startswith("33.3333333")
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from simulator.errors import UsageError
 from simulator.run import Finished, Resolved, RunDirectory, rehearse
-from simulator.run_directory import Folder
+from simulator.run_directory import RESULTS, SCENARIO, Folder
 from simulator.scenario import loads
 from simulator.today import utc_now
 
+NAMES = (SCENARIO, *RESULTS)
 TEXT = (
     "fleet: [{cohort: g, things: 3, work: {duration: 1s}}]\n"
     "job: {document: {}}\nload: {until: 1h}\n"
@@ -32,7 +33,7 @@ def test_an_earlier_run_is_replaced_and_all_else_left(tmp_path: Path, finished: 
     (tmp_path / "notes.txt").write_text("mine")
     RunDirectory(tmp_path, "x").write(finished, utc_now())
     files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"notes.txt", "scenario.yaml", "summary.json", "machine.json", "records.npz"}
+    assert files == {"notes.txt", *NAMES}
     (tmp_path / "locust_stats.csv").write_text("a,b")
     again = RunDirectory(tmp_path, "x")
     # a run that is killed now does not leave the earlier one's verdict as its own
@@ -43,7 +44,7 @@ def test_an_earlier_run_is_replaced_and_all_else_left(tmp_path: Path, finished: 
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["scenario.yaml", "summary.json", "machine.json", "records.npz"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_file_of_others_is_never_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(TEXT)
     with pytest.raises(UsageError, match=f"{name} is not from a run of jobfleet"):

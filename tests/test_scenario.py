@@ -10,7 +10,7 @@ from simulator.errors import ScenarioError, UsageError
 from simulator.expectations import NAMES, OPERATORS, check
 from simulator.run import Resolved
 from simulator.scenario import dump, json_schema, load, loads
-from simulator.scenario.model import parse_expectation
+from simulator.scenario.expecting import parse_expectation
 from simulator.scenario.units import (
     format_duration,
     format_share,

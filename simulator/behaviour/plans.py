@@ -60,7 +60,7 @@ class WorkPlan(NamedTuple):
     each: tuple[float, ...] | None = None
     """Seconds by step."""
     timeouts: tuple[int | None, ...] | None = None
-    """Step timeouts in minutes by step, where they differ."""
+    """Step timeouts in minutes by step, where steps have their own; each begins with its step."""
     reason: str | None = None
     """Of a failure or a rejection."""
     away_s: float = FOR_EVER
@@ -81,8 +81,7 @@ class _Ways:
         self.timeouts: tuple[int | None, ...] | None = None
         if work.each:
             timeouts = tuple(step.timeout_minutes for step in work.each)
-            same = len(set(timeouts)) == 1
-            self.timeout, self.timeouts = timeouts[0], None if same else timeouts
+            self.timeout, self.timeouts = timeouts[0], timeouts if any(timeouts) else None
         self.each = bool(work.each)
         self.plain = not (self.each or outcomes.duplicated or outcomes.out_of_order)
         """Whether a plan that succeeds has nothing to say but its duration."""

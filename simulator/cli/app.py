@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import serving, trials
+from simulator.cli import fitting, serving, trials
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -77,6 +77,8 @@ def run(
 app.command()(serving.serve)
 app.command()(serving.certs)
 app.command()(trials.try_agent)
+app.command()(fitting.fit)
+app.command()(fitting.export)
 
 
 @app.command()

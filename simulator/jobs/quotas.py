@@ -4,7 +4,8 @@ A bucket holds one second's worth and fills at its rate; time is handed in, so t
 the same times are throttled the same way. Off unless the service is made with ``quotas="aws"``.
 
 Source: GR:dm (data plane: reads 200 and writes 200 requests per second for the account; each
-control-plane operation of jobs 10 per second), DG:job-limits.
+control-plane operation of jobs 10 per second), GR:core (connects and publishes, which the doors
+count), DG:job-limits.
 """
 
 from typing import Final
@@ -13,6 +14,12 @@ from simulator.errors import ControlPlaneThrottled, RequestThrottled
 
 DATA_PLANE_PER_S: Final = 200
 CONTROL_PLANE_PER_S: Final = 10
+CONNECTS_PER_S: Final = 3000
+CONNECTS_PER_CLIENT_PER_S: Final = 1
+PUBLISHES_PER_CONNECTION_PER_S: Final = 100
+"""Each way."""
+PUBLISHES_PER_S: Final = 20_000
+"""Each way, over all connections of the account."""
 ACTIVE_JOBS: Final = 100_000
 """Jobs IN_PROGRESS and SCHEDULED."""
 CONCURRENT_JOBS: Final = 500

@@ -13,6 +13,7 @@ import msgspec
 from simulator import errors
 from simulator.errors import InvalidJson, InvalidRequest, InvalidTopic, Rejection
 from simulator.jobs.messages import (
+    EMPTY_UPDATE,
     DataReply,
     DataRequest,
     DescribeJobExecutionRequest,
@@ -337,6 +338,8 @@ class Wire:
         token = answer.client_token
         if kind is UpdateJobExecutionRequest:
             document = bytes(answer.job_document).decode() or None
+            if answer.execution_state is None and document is None:
+                return token, EMPTY_UPDATE
             return token, UpdateReply(answer.execution_state, document)
         if kind is GetPendingJobExecutionsRequest:
             return token, PendingReply(

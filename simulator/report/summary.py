@@ -1,26 +1,55 @@
-"""The numbers of a run: a fold over its records and over what the service says at the end.
+"""``summary.json``: every number of a run, as structs that say their own units.
 
 Rule 1: nothing of the machine or the wall clock enters here, so that a rehearsal's summary is the
         same to the byte for the same scenario and seed.
-Rule 2: ``per_s`` and latencies are on the run's own clock (see ``results.py``); ``elapsed_s`` is
-        scenario time.
-Rule 3: what was not measured is no zero: an expectation about it fails.
+Rule 2: ``per_s`` of requests and latencies are on the run's own clock (see ``results.py``); all
+        other times are scenario time.
+Rule 3: a field's ``Meta`` says what an expectation may hold it against, and which keys a mapping
+        may have: ``expectations.py`` reads it there.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Final, Literal
+import json
+import re
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-import numpy as np
+from msgspec import Meta
 
 from simulator import results
-from simulator.expectations import Expectation, Unit, check
-from simulator.fleet import Fates
-from simulator.results import Records
+from simulator.jobs.model import JOB_STATUSES, STATUSES
 
 LATENCIES: Final = (("p50", 50.0), ("p95", 95.0), ("p99", 99.0), ("p99_9", 99.9))
+TERMINALS: Final = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0))
+COMPLETED: Final = "job completed"
+
+_REJECTIONS: Final = tuple(results.OUTCOMES[results.DISCONNECTED + 1 :])
+_CAUSES: Final = results.CAUSES[1:]
+
+
+def _measured(unit: str, of: str | None = None) -> Meta:
+    """``unit`` of a number, and ``of`` what it may be a share."""
+    return Meta(extra={"unit": unit, "of": of})
+
+
+def _keys(names: tuple[str, ...] | str) -> Meta:
+    """The keys of a mapping: these, or those of the scenario (``cohorts``, ``jobs``), or any."""
+    return Meta(extra={"keys": names})
+
+
+Count = Annotated[int, _measured("count")]
+OfTargets = Annotated[int, _measured("count", "targets")]
+OfUpdates = Annotated[int, _measured("count", "updates")]
+OfRequests = Annotated[int, _measured("count", "requests")]
+Seconds = Annotated[float, _measured("duration")]
+Instant = Annotated[float | None, _measured("duration")]
+Milliseconds = Annotated[float, _measured("milliseconds")]
+PerSecond = Annotated[float, _measured("rate")]
+Share = Annotated[float, _measured("share")]
+
+ByStatus = Annotated[dict[str, OfTargets], _keys(tuple(STATUSES))]
+ByCause = Annotated[dict[str, OfUpdates], _keys(_CAUSES)]
+Latency = Annotated[dict[str, Milliseconds], _keys((*(name for name, _ in LATENCIES), "max"))]
+TimeToTerminal = Annotated[dict[str, Seconds], _keys((*(name for name, _ in TERMINALS), "max"))]
 
 
 class RequestNumbers(msgspec.Struct):
@@ -31,42 +60,159 @@ class RequestNumbers(msgspec.Struct):
     lost reply, say) is in the counts and not in the rate.
     """
 
-    sent: int
-    accepted: int
-    rejected: dict[str, int]
-    no_reply: int
-    per_s: float
-    latency_ms: dict[str, float]
+    sent: Count
+    accepted: Count
+    rejected: Annotated[dict[str, Count], _keys(_REJECTIONS)]
+    no_reply: Count
+    per_s: PerSecond
+    latency_ms: Latency
 
 
 class Conflicts(msgspec.Struct):
     """VersionMismatch rejections: ``rate`` is their share of UpdateJobExecution requests sent."""
 
-    count: int
-    rate: float
-    by_cause: dict[str, int]
+    count: OfUpdates
+    rate: Share
+    by_cause: ByCause
+    by_edge: Annotated[dict[str, ByCause], _keys("any")] = {}
+    """From the status found to the status wanted, then by cause; those that are not zero."""
+    by_attempt: Annotated[dict[str, ByCause], _keys("any")] = {}
+    """By execution number, then by cause; those that are not zero."""
 
 
 class Timeouts(msgspec.Struct, rename={"true_": "true", "false_": "false"}):
     """Timeouts held against the truth.
 
-    ``true``: the thing had hung. ``false``: it was still working, or done and ``unreported``.
-    ``missed``: it hung, and its execution had not ended when the run did.
+    ``true``: the thing had hung or vanished. ``false``: it was still working, or done and
+    ``unreported``, or just ``away`` (both are among the false ones). ``missed``: it hung, and its
+    execution had not ended when the run did.
     """
 
-    true_: int
-    false_: int
-    missed: int
-    unreported: int
+    true_: OfTargets
+    false_: OfTargets
+    missed: OfTargets
+    unreported: OfTargets
+    away: OfTargets = 0
+
+
+class Retries(msgspec.Struct):
+    """Executions beyond the first of a thing, and how many ``things`` had any."""
+
+    count: OfTargets = 0
+    things: OfTargets = 0
+
+
+class AttemptNumbers(msgspec.Struct):
+    """What became of one attempt (execution number)."""
+
+    executions: Count
+    by_status: Annotated[dict[str, Count], _keys(tuple(STATUSES))]
+    conflicts: Count
+
+
+class QuotaUse(msgspec.Struct):
+    """One of AWS's rates: what the run asked of it. Seconds are whole ones from the run's start.
+
+    ``over`` is how many requests lay beyond the quota: without retries of theirs, so it is the
+    least that AWS would throttle. ``peak_per_minute`` is of quotas of the account.
+    """
+
+    quota: Count
+    requests: Count
+    peak_per_s: PerSecond = 0
+    peak_at_s: Instant = None
+    peak_per_minute: Count = 0
+    seconds_over: Seconds = 0
+    first_over_s: Instant = None
+    last_over_s: Instant = None
+    """The end of the last second with any beyond the quota."""
+    over: Count = 0
+    share_over: Share = 0.0
+
+
+class Budget(msgspec.Struct):
+    """The run against AWS's fixed rates.
+
+    ``throttled`` requests were really answered RequestThrottled, in ``throttled_for_s`` different
+    seconds; what is ``over`` AWS would have throttled, if ``in_force`` is false.
+    """
+
+    in_force: Annotated[bool, _measured("flag")]
+    writes: QuotaUse
+    reads: QuotaUse
+    connects: QuotaUse
+    connects_per_client: QuotaUse
+    publishes_per_connection: QuotaUse
+    publishes_in: QuotaUse
+    publishes_out: QuotaUse
+    over_for_s: Seconds = 0
+    """Seconds in which writes or reads lay beyond their quota."""
+    throttled: OfRequests = 0
+    throttled_for_s: Seconds = 0
+    first_throttled_s: Instant = None
+    last_throttled_s: Instant = None
+
+
+class CohortNumbers(msgspec.Struct):
+    """One cohort."""
+
+    things: Count
+    targets: Count
+    executions: ByStatus
+    not_rolled_out: OfTargets
+    timeouts: Timeouts
+    retries: Retries
+    updates: Count
+    """UpdateJobExecution requests sent."""
+    conflicts: OfUpdates
+    by_cause: ByCause
+    latency_ms: Latency
+    """Of UpdateJobExecution."""
+    time_to_terminal_s: TimeToTerminal
+
+
+class JobNumbers(msgspec.Struct):
+    """One job of several."""
+
+    status: Annotated[str, _keys(tuple(JOB_STATUSES))]
+    aborted: Annotated[bool, _measured("flag")]
+    targets: Count
+    executions: ByStatus
+    not_rolled_out: OfTargets
+    retries: Retries
+    conflicts: Count
+    time_to_terminal_s: TimeToTerminal
+
+
+class Timeline(msgspec.Struct):
+    """The run in at most 200 buckets of ``bucket_s`` scenario seconds, as columns.
+
+    ``executions`` by status are as they stood at the bucket's end (that instant is in it);
+    ``released`` (executions created), ``updates``, ``requests`` and ``conflicts`` by cause are
+    what happened in it.
+    """
+
+    bucket_s: float
+    end_s: list[float]
+    executions: dict[str, list[int]]
+    released: list[int]
+    updates: list[int]
+    requests: list[int]
+    conflicts: dict[str, list[int]]
 
 
 class Judged(msgspec.Struct):
-    """One expectation and what was observed."""
+    """One expectation, what was observed, and how far from failing (negative: from holding)."""
 
     name: str
     expected: str
     observed: str
     passed: bool
+    margin: str = ""
+    value: float | None = None
+    """What was observed, as a number: a share from 0 to 1, a count, seconds, a rate."""
+    spare: float | None = None
+    """The margin as a number, in the same unit."""
 
 
 class Verdict(msgspec.Struct):
@@ -83,181 +229,36 @@ class Summary(msgspec.Struct):
     seed: int
     clock: Literal["virtual", "wall"]
     transport: str
-    things: int
-    elapsed_s: float
+    things: Count
+    elapsed_s: Seconds
     time_scale: float
     ended: str
     """Why the run ended: ``job completed``, ``until reached``, ``interrupted``, …"""
-    executions: dict[str, int]
-    requests: dict[str, RequestNumbers]
+    executions: ByStatus
+    requests: Annotated[dict[str, RequestNumbers], _keys(results.OPERATIONS)]
     conflicts: Conflicts
     timeouts: Timeouts
-    unfinished: dict[str, int]
-    not_rolled_out: int
+    unfinished: ByStatus
+    not_rolled_out: OfTargets
     verdict: Verdict
-    incidents: dict[str, int] = {}
-    """How often each incident did something, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the service says when the run ends."""
-
-    executions: Mapping[str, int]
-    """Executions by status, those that are not zero."""
-    timed_out: Iterable[tuple[str, int, float]]
-    """(thing name, execution number, scenario seconds) of every execution that timed out."""
-    in_progress: Iterable[tuple[str, int]]
-    """(thing name, execution number) of every execution that is in progress still."""
-    job_id: str
-    not_rolled_out: int
-    """Targets that have no execution yet."""
-
-
-def count_requests(records: Records, clock_s: float) -> dict[str, RequestNumbers]:
-    """Exchanges by operation, in a fixed order; ``clock_s`` is the run's length on its clock."""
-    numbers = {}
-    for code, name in enumerate(results.OPERATIONS):
-        rows = records[records["operation"] == code]
-        if not len(rows):
-            continue
-        by_outcome = np.bincount(rows["outcome"], minlength=len(results.OUTCOMES))
-        answered = (rows["outcome"] != results.NO_REPLY) & (rows["outcome"] != results.DISCONNECTED)
-        in_time = int(np.count_nonzero(rows["sent"] <= clock_s))
-        took = (rows["done"] - rows["sent"])[answered] * 1000
-        numbers[name] = RequestNumbers(
-            sent=len(rows),
-            accepted=int(by_outcome[results.ACCEPTED]),
-            rejected={
-                results.OUTCOMES[at]: int(count)
-                for at, count in enumerate(by_outcome)
-                if at > results.DISCONNECTED and count
-            },
-            no_reply=int(by_outcome[results.NO_REPLY] + by_outcome[results.DISCONNECTED]),
-            per_s=round(in_time / clock_s, 3) if clock_s > 0 else 0.0,
-            latency_ms=_percentiles(took),
-        )
-    return numbers
-
-
-def _percentiles(milliseconds: Records) -> dict[str, float]:
-    if not len(milliseconds):
-        return {}
-    values = np.percentile(milliseconds, [share for _, share in LATENCIES])
-    named = {name: round(float(v), 3) for (name, _), v in zip(LATENCIES, values, strict=True)}
-    return {**named, "max": round(float(milliseconds.max()), 3)}
-
-
-def count_conflicts(records: Records) -> Conflicts:
-    """Version conflicts and why they came about."""
-    updates = records[records["operation"] == results.UPDATE]
-    mismatched = updates[updates["outcome"] == results.VERSION_MISMATCH]
-    causes = np.bincount(mismatched["cause"], minlength=len(results.CAUSES))
-    return Conflicts(
-        count=len(mismatched),
-        rate=round(len(mismatched) / len(updates), 6) if len(updates) else 0.0,
-        by_cause={name: int(causes[at]) for at, name in enumerate(results.CAUSES) if at},
-    )
-
-
-def schedule_slip(records: Records) -> float:
-    """The 99th percentile, in seconds, of how late exchanges began that had a time to begin at.
-
-    An exchange that simply follows another one (``due`` is ``sent``) has none and does not count:
-    else the more a run retries, the better its schedule would look. A timer's resolution is a
-    millisecond, so an exchange may begin a little early; that is no slip.
-    """
-    late = records["sent"] - records["due"]
-    scheduled = late[late != 0]
-    return max(0.0, float(np.percentile(scheduled, 99))) if len(scheduled) else 0.0
-
-
-def judge_timeouts(outcome: Outcome, fates: Fates, time_scale: float = 1.0) -> Timeouts:
-    """Hold what timed out against what the things really did."""
-    true = false = unreported = 0
-    for name, number, at in outcome.timed_out:
-        execution = (outcome.job_id, number)
-        if fates.hung.get(name) == execution:
-            true += 1
-        else:
-            false += 1
-            done = fates.unreported.get((name, *execution))
-            unreported += done is not None and done * time_scale <= at
-    missed = sum(
-        fates.hung.get(name) == (outcome.job_id, number) for name, number in outcome.in_progress
-    )
-    return Timeouts(true, false, missed, unreported)
-
-
-def judge(expectations: Iterable[Expectation], summary: Summary) -> Verdict:
-    """The verdict: each expectation with what was observed."""
-    judged = []
-    for expectation in expectations:
-        observed = observe(expectation.name, expectation.unit, summary)
-        passed = observed is not None and check(expectation.operator, observed, expectation.value)
-        shown = "nothing measured" if observed is None else _shown(observed, expectation, passed)
-        judged.append(Judged(expectation.name, expectation.text, shown, passed))
-    return Verdict(all(one.passed for one in judged), judged)
-
-
-def observe(name: str, unit: Unit, summary: Summary) -> Fraction | None:
-    """The exact value that an expectation is about: a share (0 to 1), a count, seconds or a rate.
-
-    None where the run measured no such thing, or, for ``completes_within``, did not complete.
-    """
-    updates = summary.requests.get("UpdateJobExecution")
-    things = summary.things
-    counts: dict[str, int] = {
-        "true_timeouts": summary.timeouts.true_,
-        "false_timeouts": summary.timeouts.false_,
-        "missed_timeouts": summary.timeouts.missed,
-        "unfinished": sum(summary.unfinished.values()) + summary.not_rolled_out,
-        "conflicts": summary.conflicts.count,
-        "no_reply": sum(numbers.no_reply for numbers in summary.requests.values()),
-    }
-    match name:
-        case "conflict_rate":
-            return None if updates is None else Fraction(summary.conflicts.count, updates.sent)
-        case "elapsed":
-            return _exactly(summary.elapsed_s)
-        case "completes_within":
-            return _exactly(summary.elapsed_s) if summary.ended == COMPLETED else None
-        case "updates_per_s":
-            return None if updates is None else _exactly(updates.per_s)
-        case "p99_latency":
-            p99 = None if updates is None else updates.latency_ms.get("p99")
-            return None if p99 is None else _exactly(p99) / 1000
-    count = counts.get(name, summary.executions.get(name.upper(), 0))
-    if unit != "share":
-        return Fraction(count)
-    return Fraction(count, things) if things else None
-
-
-COMPLETED: Final = "job completed"
-
-
-def _exactly(number: float) -> Fraction:
-    """A rounded number as it is written, digit by digit: 0.007 and not the float nearest to it."""
-    return Fraction(repr(number))
-
-
-_SHOWN: Final[dict[Unit, tuple[int, int, str]]] = {
-    "share": (100, 2, "%"),
-    "count": (1, 0, ""),
-    "duration": (1, 3, "s"),
-    "rate": (1, 1, ""),
-}
-"""By unit: the factor, the digits behind the point that are enough as a rule, the sign behind."""
-
-
-def _shown(observed: Fraction, expectation: Expectation, passed: bool) -> str:
-    """Rounded, but never so far that it contradicts the verdict."""
-    factor, usual, sign = _SHOWN[expectation.unit]
-    for digits in range(usual, usual + 8):
-        if check(expectation.operator, round(observed * factor, digits) / factor,
-                 expectation.value) == passed:  # fmt: skip
-            break
-    return f"{float(observed * factor):.{digits}f}{sign}"
+    targets: Count
+    """What the jobs are for: one for each job and thing. Shares of executions are of these."""
+    aborted: Annotated[bool, _measured("flag")]
+    """Whether an abort threshold ended a job."""
+    retries: Retries
+    attempts: Annotated[dict[str, AttemptNumbers], _keys("any")]
+    """By execution number."""
+    time_to_terminal_s: TimeToTerminal
+    """From a thing's first execution queued to the end of its last one."""
+    faults: Annotated[dict[str, OfRequests], _keys(results.FAULTS[1:])]
+    """Exchanges by what the thing's network did to them; those that are not zero."""
+    budget: Budget
+    cohorts: Annotated[dict[str, CohortNumbers], _keys("cohorts")]
+    jobs: Annotated[dict[str, JobNumbers], _keys("jobs")]
+    """Where there are several."""
+    timeline: Timeline
+    incidents: Annotated[dict[str, Count], _keys("any")] = {}
+    """How often each incident did something to somebody, by name."""
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -267,3 +268,12 @@ def as_json(summary: Summary) -> dict[str, Any]:
     if not summary.incidents:
         del members["incidents"]
     return members
+
+
+def as_text(summary: Summary) -> str:
+    """``summary.json``: indented, with each column of numbers on one line."""
+    text = json.dumps(as_json(summary), indent=2, ensure_ascii=False)
+    return _COLUMN.sub(lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n"
+
+
+_COLUMN: Final = re.compile(r"(?<=\[)\n\s+[-+.\deE]+(?:,\n\s+[-+.\deE]+)*\n\s+(?=\])")

@@ -13,10 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.errors import ScenarioError
 from simulator.expectations import NAMES
+from simulator.scenario.contradictions import contradictions
 from simulator.scenario.document import Document, Path, unknown_key
 from simulator.scenario.durations import FAMILIES
+from simulator.scenario.expecting import NAME_PATTERN, as_written, parse_expectation
 from simulator.scenario.job import SUPPORTED, JobReader
-from simulator.scenario.model import DEFAULT_EPOCH, Scenario, base_of, epoch_of, parse_expectation
+from simulator.scenario.model import DEFAULT_EPOCH, Scenario, epoch_of
 from simulator.scenario.outcomes import FATES, WAYS
 from simulator.scenario.quantities import did_you_mean
 from simulator.scenario.references import wrong_references
@@ -65,6 +67,7 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
     faults += [document.at(path, message) for path, message in wrong_references(scenario)]
     if faults:
         raise ScenarioError("\n".join(_from_top_to_bottom(name, faults)))
+    reading.notes += [document.at(path, message) for path, message in contradictions(scenario)]
     question = re.match(r"#\s*Question:\s*(.+)", text)
     loaded = Loaded(FilePath(name).stem, scenario, question.group(1) if question else None)
     loaded.notes = [*reading.notes]
@@ -81,6 +84,10 @@ def _read_jobs(reading: JobReader, value: dict[str, Any]) -> None:
             if isinstance(part, dict) and isinstance(part.get("create"), dict):
                 path = ("jobs", at, "create")
                 part["create"] = reading.read(path, part["create"], f"{stem[:58]}-{at + 1}")
+    if isinstance(value.get("service"), list):
+        for at, part in enumerate(value["service"]):
+            if isinstance(part, dict) and isinstance(part.get("update_job"), dict):
+                reading.check_update(("service", at, "update_job"), part["update_job"])
 
 
 def _epoch_s(value: object) -> float:
@@ -143,7 +150,10 @@ def json_schema() -> dict[str, Any]:
     # As a scenario is written, so that defaults are "10s" and not 10.0.
     schema = Scenario.model_json_schema(mode="serialization")
     schema["properties"]["expect"]["propertyNames"] = {
-        "anyOf": [{"enum": list(NAMES)}, {"pattern": f"^({'|'.join(NAMES)})\\[.+\\]$"}]
+        "anyOf": [{"enum": list(NAMES)}, {"pattern": NAME_PATTERN}]
+    }
+    schema["properties"]["expect"]["additionalProperties"] = {
+        "type": ["string", "number", "boolean"]
     }
     members = {"type": "object", "propertyNames": {"enum": ["file", *SUPPORTED]}}
     for properties in (
@@ -165,16 +175,12 @@ def json_schema() -> dict[str, Any]:
 
 
 def _expectations(document: Document, expect: dict[str, Any], faults: list[str]) -> dict[str, str]:
-    for name, text in expect.items():
-        path = ("expect", str(name))
-        if base_of(name) not in NAMES:
-            faults.append(document.at(path, unknown_key(str(name), NAMES)))
-            continue
+    for name, value in expect.items():
         try:
-            parse_expectation(name, str(text))
+            parse_expectation(str(name), as_written(value))
         except ValueError as error:
-            faults.append(document.at(path, str(error)))
-    return {str(name): str(text) for name, text in expect.items()}
+            faults.append(document.at(("expect", str(name)), str(error)))
+    return {str(name): as_written(value) for name, value in expect.items()}
 
 
 _TYPES: Final = {

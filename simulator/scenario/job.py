@@ -26,7 +26,7 @@ from simulator.jobs.configuration import (
     SchedulingConfig,
     TimeoutConfig,
 )
-from simulator.jobs.messages import CreateJobRequest
+from simulator.jobs.messages import CreateJobRequest, UpdateJobRequest
 from simulator.scenario.document import DEPTH, Document, Path, show, unknown_key
 from simulator.scenario.units import shown
 
@@ -54,6 +54,9 @@ UNSUPPORTED: Final = ("documentSource", "namespaceId", "destinationPackageVersio
 
 DROPPED: Final = ("targets", "tags")
 """Members that a run does not hand on."""
+
+UPDATES: Final = tuple(field.encode_name for field in msgspec.structs.fields(UpdateJobRequest))
+"""Members of UpdateJob."""
 
 LIMITS: Final = {
     ("timeoutConfig", "inProgressTimeoutInMinutes"): 10080,
@@ -117,6 +120,19 @@ class JobReader:
         if len(self.faults) == before:
             self._try(path, kept)
         return kept
+
+    def check_update(self, path: Path, request: dict[str, Any]) -> None:
+        """An UpdateJob request."""
+        before = len(self.faults)
+        self._check_json(path, request)
+        self._check_keys(path, request, UpdateJobRequest)
+        if not request:
+            self._wrong(path, f"says nothing; allowed: {', '.join(UPDATES)}")
+        if len(self.faults) == before:
+            try:
+                msgspec.convert(request, UpdateJobRequest)
+            except msgspec.ValidationError as error:
+                self._misshapen(path, error)
 
     def _wrong(self, path: Path, message: str) -> None:
         self.faults.append(self._document.at(path, message))

@@ -4,7 +4,6 @@ Units are parsed here, so each error has a line. Descriptions are what ``jobflee
 """
 
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -17,8 +16,9 @@ from pydantic import (
 )
 
 from simulator import behaviour
-from simulator.expectations import NAMES, OPERATORS, Expectation, Unit
+from simulator.expectations import Expectation
 from simulator.scenario import units
+from simulator.scenario.expecting import parse_expectation
 from simulator.scenario.fleet import BatchPart, CohortPart, Things
 from simulator.scenario.incidents import IncidentPart
 from simulator.scenario.job import as_request
@@ -75,50 +75,6 @@ Epoch = Annotated[
 ]
 
 
-_WAYS: Final[dict[Unit, str]] = {
-    "share": "a share like 90%",
-    "count": "a count like 0",
-    "duration": "a duration like 6h",
-    "rate": "a rate like 200",
-}
-
-
-def base_of(name: str) -> str:
-    """``succeeded`` of ``succeeded[gateways]``."""
-    return name.partition("[")[0] if name.endswith("]") else name
-
-
-def parse_expectation(name: str, text: str) -> Expectation:
-    """``name: ">= 90%"`` as a plain value; raises ValueError."""
-    symbol = next((s for s in sorted(OPERATORS, key=len, reverse=True) if text.startswith(s)), None)
-    allowed = NAMES[base_of(name)]
-    if symbol is None:
-        raise ValueError(f"{units.shown(text)} has no operator; allowed: {' '.join(OPERATORS)}")
-    rest = text[len(symbol) :].strip()
-    for unit in allowed:
-        value = _value(rest, unit)
-        if value is not None:
-            return Expectation(name, text, symbol, value, unit)
-    ways = " or ".join(_WAYS[unit] for unit in allowed)
-    raise ValueError(f"{units.shown(rest)} is no value for {name}; allowed: {ways}")
-
-
-def _value(text: str, unit: Unit) -> Fraction | None:
-    try:
-        match unit:
-            case "share":
-                return units.exact_share(text)
-            case "duration":
-                return units.exact_duration(text)
-            case "count":
-                number = units.parse_number(text)
-                return number if number.denominator == 1 else None
-            case "rate":
-                return units.parse_number(text)
-    except ValueError:
-        return None
-
-
 class JobPart(Selector):
     """One of several jobs: when it is created, for whom, and what it asks of them."""
 
@@ -155,7 +111,7 @@ class Scenario(Part):
         None, description="Of all chance; --seed wins, 1 is the default."
     )
     quotas: Literal["none", "aws"] = Field(
-        "none", description="Whether AWS's fixed request quotas are in force."
+        "none", description="aws: the service throttles and limits as AWS does by default."
     )
     whole: Things | None = Field(
         None,
@@ -179,7 +135,11 @@ class Scenario(Part):
         None, description="What happens to the service."
     )
     load: LoadPart = LoadPart()
-    expect: dict[str, str] = Field(default={}, description="Each: an operator and a value.")
+    expect: dict[str, str] = Field(
+        default={},
+        description="A number of the summary, or NAME[COHORT, FROM..UNTIL]: an operator and a "
+        "value, or a value where the operator is plain.",
+    )
 
     @field_validator("fleet")
     @classmethod

@@ -3,10 +3,12 @@
 ``wrong_references`` finds what cannot be; each finding is a path in the file and a sentence.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from simulator.scenario.document import Path
+from simulator.scenario.expecting import misfits, parse_expectation
 from simulator.scenario.fleet import CohortPart
 from simulator.scenario.incidents import OF_JOBS, OF_THINGS
 from simulator.scenario.model import Scenario
@@ -24,7 +26,7 @@ def wrong_references(scenario: Scenario) -> Iterator[Finding]:
     yield from _names(scenario)
     attributes = attributes_of(scenario)
     for path, selector in selectors(scenario):
-        yield from _selector(path, selector, attributes)
+        yield from _selector(path, selector, attributes, scenario)
     for path, outcome, steps in outcomes(scenario):
         yield from _steps(path, outcome, steps)
     yield from _jobs(scenario)
@@ -67,7 +69,7 @@ def outcomes(scenario: Scenario) -> Iterator[tuple[Path, OutcomeShares, int]]:
     for at, cohort in enumerate(scenario.fleet):
         yield ("fleet", at, "outcome"), cohort.outcome, cohort.work.count
     for at, batch in enumerate(scenario.batch_parts or ()):
-        meant = [part.work.count for part in scenario.fleet if _may_be_in(part, batch)]
+        meant = [part.work.count for part in scenario.fleet if may_be_in(part, batch)]
         yield ("batches", at, "outcome"), batch.outcome, min(meant, default=fewest)
     for at, job in enumerate(scenario.job_parts or ()):
         if job.outcome is not None:
@@ -75,7 +77,7 @@ def outcomes(scenario: Scenario) -> Iterator[tuple[Path, OutcomeShares, int]]:
             yield ("jobs", at, "outcome"), job.outcome, steps
 
 
-def _may_be_in(cohort: CohortPart, selector: Selector) -> bool:
+def may_be_in(cohort: CohortPart, selector: Selector) -> bool:
     """Whether a selector may mean any thing of a cohort."""
     for name, values in (selector.where or {}).items():
         has = [cohort.cohort] if name == "cohort" else list((cohort.attributes or {}).get(name, ()))
@@ -126,13 +128,14 @@ def _names(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _selector(
-    path: Path, selector: Selector, attributes: dict[str, list[str]]
+    path: Path, selector: Selector, attributes: dict[str, list[str]], scenario: Scenario
 ) -> Iterator[Finding]:
     if selector.share == 0:
         yield (*path, "share"), "0% selects nothing; it must be above 0%"
-
+    known = True
     for name, values in (selector.where or {}).items():
         if name not in attributes:
+            known = False
             yield (
                 (*path, "where", name),
                 f"no thing has this attribute; there are {', '.join(attributes)}"
@@ -141,11 +144,17 @@ def _selector(
             continue
         for value in values:
             if value not in attributes[name]:
+                known = False
                 yield (
                     (*path, "where", name),
                     f"no thing has {name} {shown(value)}; there are {_some(attributes[name])}"
                     f"{did_you_mean(value, attributes[name])}",
                 )
+    if known and not any(may_be_in(part, selector) for part in scenario.fleet):
+        yield (
+            (*path, "where"),
+            "selects nothing: no cohort's things have all of these attributes at once",
+        )
 
 
 def _some(values: list[str]) -> str:
@@ -218,12 +227,10 @@ def _schedules(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _expectations(scenario: Scenario) -> Iterator[Finding]:
-    names = [part.cohort for part in scenario.fleet]
-    for name in scenario.expect:
-        cohort = name.partition("[")[2].removesuffix("]") if name.endswith("]") else None
-        if cohort is not None and cohort not in names:
-            yield (
-                ("expect", name),
-                f"there is no cohort {shown(cohort)}; there are {_some(names)}"
-                f"{did_you_mean(cohort, names)}",
-            )
+    cohorts = [part.cohort for part in scenario.fleet]
+    understood = []
+    for name, text in scenario.expect.items():
+        with contextlib.suppress(ValueError):  # told already, by whoever read the file
+            understood.append(parse_expectation(name, text))
+    for name, message in misfits(understood, cohorts, scenario.job_ids, scenario.load.until):
+        yield ("expect", name), message

@@ -30,19 +30,20 @@ FAULT: Final[dict[Trouble, int]] = {
 class LossyLink:
     """A link whose requests take time and get lost, as the scenario's ``network`` says."""
 
-    __slots__ = ("_chance", "_held", "_link", "_ordinal", "_sleep", "_timeout", "fault", "index")
+    __slots__ = (
+        "_chance", "_held", "_link", "_number", "_ordinal", "_sleep", "_timeout", "fault",
+    )  # fmt: skip
 
     def __init__(
         self,
         link: Link,
-        index: int,
+        number: int,
         chance: NetworkChance,
         reply_timeout: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``sleep`` is the world's."""
-        self.index = index
-        """Its thing's."""
+        """``number`` is what its chance is drawn by, ``sleep`` is the world's."""
+        self._number = number
         self.fault = 0
         self._link = link
         self._chance = chance
@@ -84,7 +85,7 @@ class LossyLink:
 
     def _next(self) -> tuple[float, Trouble | None]:
         self._ordinal = ordinal = self._ordinal + 1
-        return self._chance.exchange(self.index, ordinal)
+        return self._chance.exchange(self._number, ordinal)
 
     # ----------------------------------------------------------------------- troubles
 

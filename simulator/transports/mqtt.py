@@ -43,22 +43,31 @@ class MqttNetwork:
         self.gate = asyncio.Semaphore(CONNECTING)
         self.links: dict[MqttLink, None] = {}
         self._unacknowledged: list[MqttLink] = []
+        self._round = 0
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
 
     def acknowledge_later(self, link: "MqttLink") -> None:
         """Let a link's acknowledgements travel with its next request, if that comes at once.
 
         A reply wakes its thing in the loop's next round, and the thing mostly asks again: one
-        system call instead of two. What is left is sent the round after.
+        system call instead of two. What is left is sent the round after, and only what is of that
+        round: replies that came meanwhile have not woken anybody yet.
         """
         if not self._unacknowledged:
-            self.loop.call_soon(self.loop.call_soon, self._acknowledge)
+            self.loop.call_soon(self._next_round)
         self._unacknowledged.append(link)
+        link.replied_in = self._round
 
-    def _acknowledge(self) -> None:
+    def _next_round(self) -> None:
         links, self._unacknowledged = self._unacknowledged, []
+        self.loop.call_soon(self._acknowledge, links, self._round)
+        self._round += 1
+
+    @staticmethod
+    def _acknowledge(links: list["MqttLink"], replied_in: int) -> None:
         for link in links:
-            link.acknowledge()
+            if link.replied_in == replied_in:
+                link.acknowledge()
 
     async def close(self) -> None:
         """Stop sweeping; links are closed by their things."""
@@ -87,6 +96,7 @@ class MqttLink(ClientConnection):
         "_waiting",
         "connected",
         "fault",
+        "replied_in",
     )
 
     def __init__(self, network: MqttNetwork, name: str, thing: Listener) -> None:
@@ -100,6 +110,8 @@ class MqttLink(ClientConnection):
         self._update_topic = b""
         self.connected = False
         self.fault = 0
+        self.replied_in = 0
+        """The round in which the first reply came that is not acknowledged yet."""
 
     # ----------------------------------------------------------------------- for the thing
 

@@ -14,6 +14,7 @@ trip is over never arrived; what it loses later did, and its reply did not: the 
 import asyncio
 from collections.abc import Callable
 from math import inf
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,11 @@ from simulator.behaviour import NetworkChance, Partition, Selection, Storm, Stor
 from simulator.errors import Disconnected, NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.transports.lossy import LossyLink
+from simulator.transports.stamped import StampedLink
 from simulator.world import Link, Listener, World
+
+SECOND: Final = 2**32
+"""Added to a thing's index where chance is about the second agent on it."""
 
 MakeLink = Callable[[Listener], Link]
 Select = Callable[[Selection], NDArray[np.bool_]]
@@ -32,10 +37,12 @@ Select = Callable[[Selection], NDArray[np.bool_]]
 class Weather:
     """The partitions and storms of a run, and the links that stand in them."""
 
-    def __init__(self, world: World, seed: int, select: Select) -> None:
+    def __init__(self, world: World, seed: int, select: Select, epoch_s: float = 0.0) -> None:
         """``select`` says of each thing whether a selection means it."""
+        self._epoch_s = epoch_s
         network = world.network
         self._world = world
+        self.sleep = world.sleep
         self._partitions = [(one, select(one.where)) for one in network.partitions]
         self._storms = [
             (one, select(one.where), StormChance(one, number, seed))
@@ -46,18 +53,31 @@ class Weather:
         self._links: list[ExposedLink] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def around(self, index: int, listener: Listener, make: MakeLink) -> Link:
-        """A thing's link with its network around it, as far as it has one to speak of."""
+    def around(
+        self, index: int, listener: Listener, make: MakeLink, *, second: bool = False
+    ) -> Link:
+        """A thing's link with its network around it, as far as it has one to speak of.
+
+        ``second``: of the second agent on the thing, which has luck of its own.
+        """
+        link = self._around(index, index + SECOND if second else index, listener, make)
+        skew = self.chance_of(index).skew(index)
+        if not skew:
+            return link
+        ahead = self._epoch_s + skew
+        return StampedLink(link, lambda: ahead + self.now(), self._world.time_scale)
+
+    def _around(self, index: int, number: int, listener: Listener, make: MakeLink) -> Link:
         chance = self.chance_of(index)
         timeout = self._world.agent_of(index).reply_timeout or chance.network.reply_timeout
         if chance.breaks or self._partitions or self._storms:
-            exposed = ExposedLink(make, listener, index, chance, timeout, self)
+            exposed = ExposedLink(make, listener, index, number, chance, timeout, self)
             self._links.append(exposed)
             return exposed
         link = make(listener)
         if chance.quiet:
             return link
-        return LossyLink(link, index, chance, timeout, self._world.sleep)
+        return LossyLink(link, number, chance, timeout, self.sleep)
 
     def chance_of(self, index: int) -> NetworkChance:
         """The chance of a thing's network: its cohort's own, or the scenario's."""
@@ -136,6 +156,7 @@ class ExposedLink(LossyLink):
 
     __slots__ = (
         "_broken_by", "_connections", "_down", "_end", "_flights", "_listener", "_make", "_weather",
+        "index",
     )  # fmt: skip
 
     def __init__(
@@ -143,11 +164,14 @@ class ExposedLink(LossyLink):
         make: MakeLink,
         listener: Listener,
         index: int,
+        number: int,
         chance: NetworkChance,
         reply_timeout: float,
         weather: Weather,
     ) -> None:
-        super().__init__(make(self), index, chance, reply_timeout)
+        super().__init__(make(self), number, chance, reply_timeout, weather.sleep)
+        self.index = index
+        """Its thing's."""
         self._make = make
         self._listener = listener
         self._weather = weather
@@ -185,7 +209,7 @@ class ExposedLink(LossyLink):
         self._down = False
         self._connections += 1
         if self._chance.breaks:
-            lives = weather.wall(self._chance.lifetime(self.index, self._connections))
+            lives = weather.wall(self._chance.lifetime(self._number, self._connections))
             loop = asyncio.get_running_loop()
             self._end = loop.call_later(lives, self.drop, results.DISCONNECT)
 

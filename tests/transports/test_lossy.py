@@ -1,7 +1,7 @@
 """One bad link over a real service in virtual time: what arrives, and what the caller gets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -82,9 +82,16 @@ class Seen(MemoryLink):
             self.door.arrived.append((at, request.client_token, said))
 
 
-def virtually(main: Callable[[VirtualLoop], Awaitable[None]]) -> None:
+def virtually(main: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
+    """Run something as things run: as an errand."""
     loop = VirtualLoop()  # type: ignore[abstract]
-    loop.run_until_complete(main(loop))
+
+    async def whole() -> None:
+        done = loop.create_future()
+        loop.errand(main(loop)).add_done_callback(done.set_result)
+        await done
+
+    loop.run_until_complete(whole())
     loop.close()
 
 

@@ -20,7 +20,7 @@ from simulator.behaviour import (
 )
 from simulator.clock import VirtualLoop
 from simulator.errors import Disconnected
-from simulator.jobs.messages import NotifyNext
+from simulator.jobs.messages import CancelJobRequest, NotifyNext
 from simulator.results import Recorder
 from simulator.transports.lossy import LossyLink
 from simulator.transports.weather import ExposedLink, Weather
@@ -42,13 +42,15 @@ class Told:
         self.disconnects += 1
 
 
-def under(loop: VirtualLoop, time_scale: float = 1.0, **network: Any) -> Weather:
+def under(
+    loop: VirtualLoop, epoch_s: float = 0.0, time_scale: float = 1.0, **network: Any
+) -> Weather:
     """The weather of one thing."""
     values = Network(network.pop("latency", LATENCY), reply_timeout=5.0, **network)
     work = WorkTable((Cohort("c", 1),), 1)
     chance = NetworkChance(values, 1)
     world = World(loop, loop.time, work, values, chance, Recorder(), time_scale)
-    weather = Weather(world, 1, lambda selection: np.array([selection.share > 0]))
+    weather = Weather(world, 1, lambda chosen: np.array([chosen.share > 0]), epoch_s)
     weather.begin()
     return weather
 
@@ -65,6 +67,12 @@ async def lost(link: Any, token: str, after: float = 0.0) -> str:
     with pytest.raises(Disconnected):
         await through(link, token, after=after)
     return results.FAULTS[link.fault]
+
+
+def cancel(door: Door) -> None:
+    """The pending list becomes empty: a notice."""
+    door.host.service.cancel_job("j", CancelJobRequest(), True, door.host.now())
+    door.host.publish()
 
 
 def test_only_who_can_lose_a_connection_pays_for_it() -> None:
@@ -108,7 +116,7 @@ def test_a_connection_ends_after_its_time_and_the_next_connect_says_why() -> Non
 
 def test_connections_live_in_scenario_time() -> None:
     async def main(loop: VirtualLoop) -> None:
-        weather = under(loop, 60.0, disconnects=Distribution("constant", 60.0))
+        weather = under(loop, time_scale=60.0, disconnects=Distribution("constant", 60.0))
         told = Told()
         await weather.around(0, told, Door(loop).link).connect()
         await asyncio.sleep(1.1)
@@ -178,8 +186,7 @@ def test_a_partition_refuses_connects_swallows_requests_and_notices_and_ends_con
         await asyncio.sleep(60.0 - loop.time())
         assert await through(link, "b", version=3) == ("NoReply", "partition", False)
         assert loop.time() == 65.0
-        door.host.service.cancel_job("j", door_cancel(), door.host.now())
-        door.host.publish()
+        cancel(door)
         assert told.notices == []
         link.close()
         assert await reconnected(link) == ("refused", "partition")
@@ -189,12 +196,6 @@ def test_a_partition_refuses_connects_swallows_requests_and_notices_and_ends_con
         assert [said for _, _, said in door.arrived] == ["accepted"]
 
     virtually(main)
-
-
-def door_cancel() -> Any:
-    from simulator.jobs.messages import CancelJobRequest
-
-    return CancelJobRequest(force=True)
 
 
 def test_the_connections_that_a_partition_found_are_dead_when_it_ends() -> None:
@@ -226,6 +227,7 @@ def test_who_is_not_meant_notices_nothing() -> None:
         assert await reconnected(link) == ("connected", "")
         await asyncio.sleep(10.0)
         assert await through(link, "a") == ("accepted", "")
-        assert told.disconnects == 0
+        cancel(door)
+        assert (told.disconnects, len(told.notices)) == (0, 1)
 
     virtually(main)

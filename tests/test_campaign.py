@@ -1,0 +1,60 @@
+"""Several jobs in one rehearsal: when they are created, for whom, and when the run is over."""
+
+from simulator import results
+from simulator.run import Finished, Resolved, rehearse
+from simulator.scenario import loads
+
+FLEET = """\
+fleet:
+  - {cohort: a, things: 10, work: {duration: 90s, steps: 3}}
+  - {cohort: b, things: 5, work: {duration: 90s, steps: 3}}
+"""
+
+
+def run(text: str) -> Finished:
+    return rehearse(Resolved.of(loads(FLEET + text), None, None))
+
+
+def test_each_job_is_for_its_own_things_at_its_own_time() -> None:
+    finished = run(
+        "jobs:\n"
+        "  - create: {jobId: first, document: {}}\n"
+        "  - {create: {jobId: late, document: {}}, at: 1h, where: {cohort: b},"
+        " work: {duration: 30s}}\n"
+        "load: {until: 1d}\n"
+    )
+    assert (finished.summary.ended, finished.summary.elapsed_s) == ("job completed", 3630.0)
+    assert finished.summary.executions == {"SUCCEEDED": 20}
+    updates = finished.records[finished.records["operation"] == results.UPDATE]
+    late = updates[updates["job"] == 1]
+    assert sorted(late["thing"].tolist()) == [10, 11, 12, 13, 14]
+    assert set(late["sent"].tolist()) == {3630.0}
+    assert (updates["job"] == 0).sum() == 45
+
+
+def test_a_run_goes_on_until_the_last_job_has_ended() -> None:
+    """A continuous job never does."""
+    finished = run(
+        "jobs:\n"
+        "  - create: {jobId: first, document: {}}\n"
+        "  - create: {jobId: on, document: {}, targetSelection: CONTINUOUS}\n"
+        "load: {until: 1h}\n"
+    )
+    assert (finished.summary.ended, finished.summary.elapsed_s) == ("until reached", 3600.0)
+    assert finished.summary.executions == {"SUCCEEDED": 30}
+
+
+def test_jobs_that_end_differently_are_counted() -> None:
+    abort = (
+        "{criteriaList: [{action: CANCEL, failureType: FAILED, minNumberOfExecutedThings: 1,"
+        " thresholdPercentage: 1}]}"
+    )
+    finished = run(
+        "jobs:\n"
+        "  - create: {jobId: good, document: {}}\n"
+        f"  - create: {{jobId: bad, document: {{}}, abortConfig: {abort}}}\n"
+        "    outcome: {fail: 100%}\n"
+        "load: {until: 1d}\n"
+    )
+    assert finished.summary.ended == "jobs ended: 1 completed, 1 canceled"
+    assert finished.summary.executions["SUCCEEDED"] == 15
