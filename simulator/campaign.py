@@ -6,12 +6,9 @@ Rule 2: a campaign is over when every job of it has ended: completed, canceled, 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from simulator.behaviour import EVERYTHING, JobPlan, Selection
+from simulator.behaviour import JobPlan
 from simulator.host import Host
 from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
 from simulator.jobs.registry import Registry
@@ -49,36 +46,26 @@ class Campaign:
         self,
         host: Host,
         plans: Sequence[JobPlan],
-        names: Sequence[str],
-        select: Callable[[Selection], NDArray[np.bool_]],
+        targets: Mapping[str, str],
         request: MakeRequest,
         over: Callable[[str], None],
     ) -> None:
-        """Register the fleet and each job's things.
+        """Prepare it.
 
         Args:
             host: whose service it is.
             plans: the jobs.
-            names: the fleet's things.
-            select: which of them a selection means.
+            targets: the ARN that each is for, by its id.
             request: makes a CreateJob request.
             over: is told, in words, how all of them ended.
         """
         self._host = host
         self._plans = plans
-        self._targets: dict[str, str] = {}
+        self._targets = targets
         self._request = request
         self._over = over
         self._ends: dict[str, str] = {}
         self._timers: list[asyncio.TimerHandle] = []
-        registry = host.service.registry
-        for name in names:
-            registry.create_thing(name)
-        for plan in plans:
-            meant = names
-            if plan.targets != EVERYTHING:
-                meant = [names[at] for at in np.flatnonzero(select(plan.targets)).tolist()]
-            self._targets[plan.job_id] = gather(registry, plan.job_id, meant)
         host.listeners.append(self._heard)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -50,7 +50,7 @@ class Owner:
 
     def __init__(self, host: str, port: int) -> None:
         self._where = f"{host}:{port}"
-        self._created_at = 0.0
+        self.created_at = 0.0
         self.aborted = False
         """Whether the job that was described last had aborted itself."""
         self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
@@ -62,13 +62,17 @@ class Owner:
             raise self._odd("CreateThing")
         return f"{arn.rpartition(':')[0]}:thinggroup/{group}"
 
-    def register(self, group: str, things: list[str]) -> None:
+    def register(self, group: str, things: list[str], *, ours: bool = False) -> None:
         """Make the group, and the things where they are not there yet.
+
+        ``ours``: the service is of this run; a group that it has, it has made for it.
 
         Raises:
             UsageError: the group exists: it has the things of an earlier run.
         """
         if self._call("POST", f"/thing-groups/{quote(group)}", {}, allow=(409,)) is None:
+            if ours:
+                return
             raise UsageError(
                 f"{self._where} has a thing group {group} already, so a run of this job was there "
                 "before; give the scenario another job.jobId"
@@ -95,7 +99,7 @@ class Owner:
             job = self._call("GET", f"/jobs/{quote(job_id)}")["job"]
             details = job.get("jobProcessDetails", {})
             counts = {status: int(details.get(name, 0)) for name, status in COUNTERS.items()}
-            self._created_at = float(job["createdAt"])
+            self.created_at = float(job["createdAt"])
             self.aborted = job.get("reasonCode") == ABORTED
             return str(job["status"]), {status: n for status, n in counts.items() if n}
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -112,7 +116,7 @@ class Owner:
             for row in page["executionSummaries"]:
                 execution = row["jobExecutionSummary"]
                 queued, started, ended = (
-                    None if (at := execution.get(name)) is None else at - self._created_at
+                    None if (at := execution.get(name)) is None else at - self.created_at
                     for name in ("queuedAt", "startedAt", "lastUpdatedAt")
                 )
                 assert queued is not None  # every execution was

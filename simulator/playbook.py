@@ -11,10 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-import numpy as np
-
 from simulator.behaviour import EVERYTHING, JobPlan, Selection
-from simulator.campaign import Campaign
+from simulator.campaign import Campaign, gather
 from simulator.director import Director, Tell, population
 from simulator.host import Host
 from simulator.run import Resolved, create_job_request
@@ -57,16 +55,12 @@ class Playbook:
         self._owns = owns
         self._population = population(work)
         self._following: asyncio.Task[None] | None = None
-        names = self.who(EVERYTHING)
-        owned = np.array([owns is None or owns(name) for name in work.names()], bool)
-        self._campaign = Campaign(
-            host,
-            self.plans,
-            names,
-            lambda selection: work.select(selection)[owned],
-            partial(create_job_request, scenario),
-            tell or _nobody,
-        )
+        registry = host.service.registry
+        for name in self.who(EVERYTHING):
+            registry.create_thing(name)
+        targets = {p.job_id: gather(registry, p.job_id, self.who(p.targets)) for p in self.plans}
+        request = partial(create_job_request, scenario)
+        self._campaign = Campaign(host, self.plans, targets, request, tell or _nobody)
         self.director: Director = resolved.director(host, self.who, tell)
 
     def start(self) -> None:

@@ -21,8 +21,9 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
-from simulator.behaviour import NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.behaviour import EVERYTHING, NetworkChance, PresenceTable, WorkTable, ramp
 from simulator.campaign import Campaign as Campaign
+from simulator.campaign import gather
 from simulator.campaign import group_of as group_of
 from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
@@ -121,8 +122,17 @@ class Resolved:
 
     def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
         """Register the fleet and each job's things, and have the jobs ready to be created."""
-        plans, request = self.scenario.jobs(), partial(create_job_request, self.scenario)
-        return Campaign(host, plans, work.names(), work.select, request, over)
+        scenario, registry, names = self.scenario, host.service.registry, work.names()
+        for name in names:
+            registry.create_thing(name)
+        targets = {}
+        for plan in scenario.jobs():
+            meant = names
+            if plan.targets != EVERYTHING:
+                meant = [names[at] for at in np.flatnonzero(work.select(plan.targets)).tolist()]
+            targets[plan.job_id] = gather(registry, plan.job_id, meant)
+        request = partial(create_job_request, scenario)
+        return Campaign(host, scenario.jobs(), targets, request, over)
 
     def director(self, host: Host, who: Who, tell: Tell | None = None) -> Director:
         """Who makes the scenario's incidents happen; raises as ``Director`` does."""
@@ -231,7 +241,8 @@ class Rehearsal:
     async def _run(self, loop: VirtualLoop) -> Finished:
         scenario, recorder = self.resolved.scenario, Recorder()
         quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
-        service = JobsService(epoch=scenario.epoch_s, quotas=quotas)
+        lists = any(cohort.agent.parallel > 1 for cohort in scenario.cohorts())
+        service = JobsService(epoch=scenario.epoch_s, quotas=quotas, notify=lists)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
