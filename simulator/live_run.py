@@ -84,6 +84,7 @@ class LiveRun:
         self._told = False
         self.service: EmbeddedService | None = None
         self.counts: dict[str, int] = {}
+        self.incidents: dict[str, int] = {}
         self.plans = scenario.jobs()
         self._targets: dict[str, str] = {}
         """Of jobs that are not created yet: what each is for."""
@@ -311,6 +312,8 @@ class LiveRun:
                 left = max(0, len(meant) - sum(found.values()))
                 ends.append(JobEnd(plan.job_id, status, self.owner.aborted, left, meant))
             self.counts = dict(counts) or self.counts
+            if self.service is not None and self.resolved.scenario.incidents():
+                self.incidents = self.owner.incidents()
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
@@ -330,6 +333,7 @@ class LiveRun:
             time_scale=load.time_scale,
             ended=self.ended,
         )
+        summary.incidents = self.incidents
         slip = schedule_slip(records)
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED

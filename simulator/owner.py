@@ -5,6 +5,7 @@ It runs in a Locust process, where sockets are gevent's, hence neither asyncio n
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ from simulator.errors import TargetError, UsageError
 from simulator.jobs.ledger import ABORTED
 
 TIMEOUT_S: Final = 10.0
+_INCIDENT: Final = re.compile(r'^jobfleet_incidents_total\{name=("(?:[^"\\]|\\.)*")\} (\S+)$', re.M)
 THROTTLED_S: Final = 0.5
 TRIES: Final = 20
 """A control plane with AWS's quotas takes ten requests a second: so often, and so long apart, a
@@ -130,6 +132,17 @@ class Owner:
             if "nextToken" not in page:
                 return
             query["nextToken"] = page["nextToken"]
+
+    def incidents(self) -> dict[str, int]:
+        """How often each incident did something, as a service of ours says in its metrics."""
+        try:
+            self._connection.request("GET", "/metrics")
+            text = self._connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException, UnicodeDecodeError):
+            self._connection.close()
+            return {}
+        found = _INCIDENT.findall(text)
+        return {json.loads(name): int(float(count)) for name, count in found}
 
     def close(self) -> None:
         """Close the connection."""

@@ -23,6 +23,7 @@ from simulator.campaign import gather
 from simulator.campaign import group_of as group_of
 from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
+from simulator.director import Director, Tell, Who, population
 from simulator.errors import UsageError
 from simulator.executions import FILE as EXECUTIONS
 from simulator.executions import Executions, executions_of, save
@@ -130,6 +131,11 @@ class Resolved:
         request = partial(create_job_request, scenario)
         return Campaign(host, scenario.jobs(), targets, request, over)
 
+    def director(self, host: Host, who: Who, tell: Tell | None = None) -> Director:
+        """Who makes the scenario's incidents happen; raises as ``Director`` does."""
+        groups = {job_id: group_of(job_id) for job_id in self.scenario.job_ids}
+        return Director(host, self.scenario.incidents(), self.seed, who, groups, tell)
+
 
 @dataclass(slots=True)
 class Finished:
@@ -236,7 +242,8 @@ class Rehearsal:
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host, world.sleep)
+        broker = MemoryBroker(host, world.sleep, world.network.reply_timeout)
+        director = self.resolved.director(host, population(world.work))
         weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
@@ -254,6 +261,8 @@ class Rehearsal:
         starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world, service))
         weather.begin()
+        if scenario.incidents():
+            director.start()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
@@ -267,6 +276,7 @@ class Rehearsal:
         at_the_latest.cancel()
         campaign.close()
         weather.close()
+        director.stop()
         host.close()
         fleet.stop()
         _untie(fleet, service, host)
@@ -282,6 +292,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=ended,
         )
+        summary.incidents = director.counts
         return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
 
     def _end(self, why: str) -> None:
