@@ -221,15 +221,27 @@ class Rehearsal:
         loop = VirtualLoop(self._patience)  # type: ignore[abstract]
         with frozen_garbage():
             try:
-                finished = loop.run_until_complete(self._run(loop))
+                seen = loop.run_until_complete(self._run(loop))
             finally:
                 loop.close()
-        assert isinstance(finished, Finished)
+        assert isinstance(seen, _Seen)
+        summary = summarise(  # the world has gone by now: this needs its memory
+            self.resolved,
+            seen.records,
+            seen.outcome,
+            seen.fates,
+            clock="virtual",
+            transport="memory",
+            clock_s=seen.clock_s,
+            time_scale=1.0,
+            ended=seen.ended,
+        )
+        finished = Finished(self.resolved, summary, seen.records, 0.0, executions=seen.executions)
         finished.wall_s = time.perf_counter() - began
         finished.wakeups = loop.wakeups
         return finished
 
-    async def _run(self, loop: VirtualLoop) -> Finished:
+    async def _run(self, loop: VirtualLoop) -> "_Seen":
         scenario, recorder = self.resolved.scenario, Recorder()
         quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
         service = JobsService(
@@ -275,19 +287,7 @@ class Rehearsal:
         host.close()
         fleet.stop()
         _untie(fleet, service, host)
-        records = recorder.records()
-        summary = summarise(
-            self.resolved,
-            records,
-            outcome,
-            fates,
-            clock="virtual",
-            transport="memory",
-            clock_s=clock_s,
-            time_scale=1.0,
-            ended=ended,
-        )
-        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
+        return _Seen(outcome, fates, recorder.records(), executions, clock_s, ended)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -312,6 +312,18 @@ class Rehearsal:
                 said = time.perf_counter()
                 jobs = service.jobs.values()
                 self.progress(Progress.of(jobs, world.now(), until, said - began))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is left of a world that was rehearsed."""
+
+    outcome: Outcome
+    fates: Fates
+    records: Records
+    executions: Executions
+    clock_s: float
+    ended: str
 
 
 def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
