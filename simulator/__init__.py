@@ -24,6 +24,7 @@ The house in reading order (a module imports only from what stands above it here
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
     host.py          the one owner of a service on a loop
+    director.py      what happens to a service: incidents at their times
     sample.py        the job of the AWS CLI page's example
     transports/      the things' side of the network
     endpoints/       the service's side of the network
@@ -50,7 +51,10 @@ The house in reading order (a module imports only from what stands above it here
     explain/         what is to be expected of a scenario, by arithmetic
     sweep/           a grid of settings rehearsed with many seeds
     shrink.py        the fewest things that still fail
+    playbook.py      a scenario played to a service
     serve.py         the service on real ports
+    trial.py         the verdict on somebody's agent
+    trying.py        that agent as processes
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
     locust_feed.py   records into Locust's tables

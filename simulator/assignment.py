@@ -111,6 +111,8 @@ class Assignment:
     def end(self) -> tuple[Status, dict[str, str] | None]:
         """What is reported at the end: status and statusDetails."""
         plan = self.plan
+        if plan.outcome is Outcome.SUCCEED:
+            return "SUCCEEDED", None
         status = ENDS.get(plan.outcome, "SUCCEEDED")
         if status == "SUCCEEDED":
             return status, None

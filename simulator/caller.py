@@ -89,28 +89,35 @@ class Caller:
 
     async def _connect(self) -> None:
         """Connect, with jittered backoff after every setback: a lost connection is one, too."""
-        world = self._world
+        world, link = self._world, self.link
         while True:
-            while self._away():
-                if self._returned is None or self._returned.done():
-                    self._returned = world.loop.create_future()
-                await self._returned
+            if self.absent or self.off:
+                await self._until_there()
             if self._setbacks:
                 await self._back_off(self._setbacks - 1)
                 if self._away():
                     continue
             due = world.now()
             try:
-                await self.link.connect()
+                await link.connect()
             except Disconnected:
                 self._record(results.CONNECT, results.DISCONNECTED, due)
-                self._lose(self.link.fault)
+                self._lose(link.fault)
             else:
-                self._record(results.CONNECT, results.ACCEPTED, due)
+                world.recorder.add(
+                    (self.index, results.CONNECT, 0, 0, 0, 0, link.fault, 0, due, due, world.now())
+                )
                 if self.gone is not None:
                     world.absences.append(Absence(self.index, *self.gone, world.now()))
                     self.gone = None
                 return
+
+    async def _until_there(self) -> None:
+        """Wait until the thing may connect."""
+        while self._away():
+            if self._returned is None or self._returned.done():
+                self._returned = self._world.loop.create_future()
+            await self._returned
 
     def _away(self) -> bool:
         return self.absent or self.off
@@ -260,6 +267,7 @@ class Caller:
             outcome = results.NO_REPLY
         elif isinstance(error, Disconnected):
             outcome = results.DISCONNECTED
+            fault = results.ABSENT if self.absent else fault
         else:
             assert isinstance(error, Rejection)
             outcome = results.REJECTED[error.code]

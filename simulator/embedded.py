@@ -25,7 +25,7 @@ class EmbeddedService:
         command += ["--http-port", "0", "--time-scale", str(time_scale), "--json", "--with-parent"]
         command += ["--quotas", quotas]
         self.process = subprocess.Popen(
-            [*command, "--scenario", str(scenario)],
+            [*command, "--scenario", str(scenario), "--no-jobs"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is for the run, which then ends its service

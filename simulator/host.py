@@ -11,15 +11,18 @@ Rule 3: long work (a rollout, a cancel, timers that fire together) is done in tu
         depends on who listens, and on the machine.
 Rule 4: effects leave in the order in which they came about, whatever the turns: they are told
         after every batch of steps, and that too is the turn's time.
+Rule 5: what befalls requests on their way, and who watches them, is a ``Stage``. A door that has
+        one asks it before each data plane request, does to the request what it says, and tells it
+        what came of it. Without one nobody is asked: that costs a door one look.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Container
+from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from simulator.jobs import JobsService
-from simulator.jobs.messages import DataReply, DataRequest, Effect
+from simulator.jobs.messages import DataReply, DataRequest, Effect, UpdateJobExecutionRequest
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,57 @@ TURN_S: Final = 0.002
 """Seconds of work after which a real loop gets its turn."""
 
 Listener = Callable[[Effect, float], None]
+
+Fault = Literal["outage", "throttle", "lose-request", "lose-reply", "duplicate-reply"]
+"""What befalls a request at the service's side. ``outage`` and ``lose-request``: the service never
+sees it. ``throttle``: it is answered RequestThrottled. ``lose-reply``: it is done, and not
+answered. ``duplicate-reply``: it is answered twice."""
+
+
+class Exchange(NamedTuple):
+    """One data plane request as a door saw it, for whoever watches."""
+
+    thing_name: str
+    job_id: str | None
+    operation: str
+    update: UpdateJobExecutionRequest | None
+    """The request where it is an update, was read and came in."""
+    outcome: str
+    """``accepted``, the code of the rejection, or nothing where the request was lost."""
+    fault: Fault | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the client was sent the outcome."""
+        return self.fault not in ("outage", "lose-request", "lose-reply")
+
+
+class Stage(Protocol):
+    """Decides what befalls requests, and watches them."""
+
+    counts: dict[str, int]
+    """By name: how often each incident did something to somebody."""
+
+    def befall(self, thing_name: str, *, twice: bool = True) -> Fault | None:
+        """What befalls the thing's next request; asked once for each.
+
+        ``twice`` is whether the door could answer it twice.
+        """
+
+    def saw(self, exchange: Exchange) -> None:
+        """A request was dealt with."""
+
+
+OPERATIONS: Final[dict[type[DataRequest], str]] = {
+    kind: kind.__name__.removesuffix("Request") for kind in get_args(DataRequest)
+}
+"""AWS's name of what each request asks."""
+
+THROTTLED: Final = "Rate exceeded"
+"""The message of a request that was throttled by an incident."""
+
+Disconnect = Callable[[Container[str]], int]
+"""Closes the connections of things with these names, and says how many."""
 
 
 class Host:
@@ -49,6 +103,9 @@ class Host:
         self.service = service
         self.time_scale = time_scale
         self.listeners: list[Listener] = []
+        self.stage: Stage | None = None
+        self.disconnects: list[Disconnect] = []
+        """One per door that has connections."""
         self.effects_told = 0
         self._loop = loop
         self._stopwatch = stopwatch
@@ -79,6 +136,14 @@ class Host:
         if hint is not None and hint not in self._hinted:
             self._hinted[hint] = None
             log.warning("refused: %s", hint)
+
+    async def until(self, now: float) -> None:
+        """Wait for an instant of scenario time."""
+        await asyncio.sleep(max(0.0, now - self.now()) / self.time_scale)
+
+    def disconnect(self, names: Container[str]) -> int:
+        """Close the connections of these things, at every door; how many there were."""
+        return sum(disconnect(names) for disconnect in self.disconnects)
 
     def close(self) -> None:
         """Set no further timer."""

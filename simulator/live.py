@@ -214,8 +214,8 @@ class LiveFleet:
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def real(listener: Listener) -> Link:
                 if isinstance(network, MqttNetwork):
-                    return MqttLink(network, name, listener)
-                return AiomqttLink(network, name, listener)
+                    return MqttLink(network, name, listener, thing.ways)
+                return AiomqttLink(network, name, listener, thing.ways)
 
             return weather.around(index, thing, real, second=thing.second)
 

@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 from gevent import monkey
 
 from simulator import results
+from simulator.behaviour import EVERYTHING
 from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError, UsageError
 from simulator.fleet import Fates
@@ -28,7 +30,7 @@ from simulator.garbage import short_pauses
 from simulator.live import LiveFleet, LoopThread, check_target, unreachable
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
-from simulator.owner import Listed, Owner
+from simulator.owner import Owner
 from simulator.report.counts import schedule_slip
 from simulator.report.executions import JobEnd, Outcome, listed
 from simulator.report.summary import COMPLETED
@@ -82,6 +84,10 @@ class LiveRun:
         self._told = False
         self.service: EmbeddedService | None = None
         self.counts: dict[str, int] = {}
+        self.incidents: dict[str, int] = {}
+        self.plans = scenario.jobs()
+        self._targets: dict[str, str] = {}
+        """Of jobs that are not created yet: what each is for."""
         self.next_index = 0
         self._shown = (0.0, 0)
         """When the last progress line was printed, and requests until then."""
@@ -96,7 +102,7 @@ class LiveRun:
         self.thread = LoopThread(start_thread, gevent.sleep, self.transport)
         try:
             self.fleet = LiveFleet(self.resolved, self.thread, self.address, self.transport)
-            self._create_job()
+            self._create_jobs()
         except BaseException:
             self.thread.stop()
             self._stop_service()
@@ -114,13 +120,24 @@ class LiveRun:
         where = self.service.addresses
         return (where.host, where.mqtt), (where.host, where.http)
 
-    def _create_job(self) -> None:
-        scenario, names = self.resolved.scenario, self.fleet.names
-        group = group_of(scenario.job_id)
-        if self.service is None:
-            self.owner.register(group, names)
-        target = self.owner.group_arn(group, names[0])
-        self.owner.create_job(scenario.job_id, scenario.create_job_request(target))
+    def _create_jobs(self) -> None:
+        """Create the jobs that begin at once, and see to it that the others come in time."""
+        names, work = self.fleet.names, self.resolved.work()
+        for at, plan in enumerate(self.plans):
+            group = group_of(plan.job_id)
+            if self.service is None or at:  # a service of ours has the first one's
+                meant = names
+                if plan.targets != EVERYTHING:
+                    meant = [names[one] for one in np.flatnonzero(work.select(plan.targets))]
+                self.owner.register(group, meant, ours=self.service is not None)
+            self._targets[plan.job_id] = self.owner.group_arn(group, names[0])
+        for plan in self.plans:
+            if not plan.at:
+                self._create_job(plan.job_id)
+
+    def _create_job(self, job_id: str) -> None:
+        request = self.resolved.scenario.create_job_request(self._targets.pop(job_id), job_id)
+        self.owner.create_job(job_id, request)
 
     def begin_next(self) -> None:
         """The next thing may begin: a Locust user was spawned."""
@@ -173,13 +190,29 @@ class LiveRun:
             self.end("until reached")
 
     def _look(self) -> str | None:
+        """Create what is due, and look at the rest; a status other than IN_PROGRESS ends the run.
+
+        Several jobs have ended when the last one has, and count as COMPLETED when all did.
+        """
+        statuses: dict[str, None] = {}
+        counts: Counter[str] = Counter()
         try:
-            status, self.counts = self.owner.describe_job(self.resolved.scenario.job_id)
+            for plan in self.plans:
+                if plan.job_id in self._targets:
+                    if self.fleet.now() * self.resolved.scenario.load.time_scale < plan.at:
+                        statuses["SCHEDULED"] = None
+                        continue
+                    self._create_job(plan.job_id)
+                status, found = self.owner.describe_job(plan.job_id)
+                statuses[status] = None
+                counts.update(found)
         except TargetError as error:
             log.info("%s", error)
             return None
+        self.counts = dict(counts)
         self._last_heard = time.perf_counter()
-        return status
+        going_on = next((s for s in statuses if s in ("IN_PROGRESS", "SCHEDULED")), None)
+        return going_on or " and ".join(statuses)
 
     def _lost(self) -> bool:
         gone = self.service is not None and self.service.lost
@@ -259,21 +292,32 @@ class LiveRun:
 
     def _outcome(self) -> Outcome:
         """What the service says at the end, or what it said last."""
-        scenario, names = self.resolved.scenario, self.fleet.names
-        rows: list[Listed] = []
-        status = ""
+        counts: Counter[str] = Counter()
+        tables, ends, begin = [listed([], ())], [], 0.0
         try:
-            if self.exit_code != EXIT_TARGET:
-                status, self.counts = self.owner.describe_job(scenario.job_id)
-                rows = list(self.owner.executions(scenario.job_id))
+            for at, plan in enumerate(self.plans):
+                if self.exit_code == EXIT_TARGET or plan.job_id in self._targets:
+                    ends.append(JobEnd(plan.job_id, "", False, 0, np.empty(0, np.int32)))
+                    continue
+                status, found = self.owner.describe_job(plan.job_id)
+                counts.update(found)
+                table = listed(list(self.owner.executions(plan.job_id)), self.fleet.names)
+                table["job"] = at
+                begin = begin or self.owner.created_at - plan.at
+                for column in ("queued", "started", "ended", "since"):
+                    table[column] += self.owner.created_at - begin
+                tables.append(table)
+                meant = np.flatnonzero(self.resolved.work().select(plan.targets)).astype(np.int32)
+                # With retries there may be more executions than things: then all are rolled out.
+                left = max(0, len(meant) - sum(found.values()))
+                ends.append(JobEnd(plan.job_id, status, self.owner.aborted, left, meant))
+            self.counts = dict(counts) or self.counts
+            if self.service is not None and self.resolved.scenario.incidents():
+                self.incidents = self.owner.incidents()
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
-        # With retries there may be more executions than things: then all are rolled out.
-        left = max(0, scenario.things - sum(self.counts.values()))
-        everybody = np.arange(len(names), dtype=np.int32)
-        end = JobEnd(scenario.job_id, status, self.owner.aborted, left, everybody)
-        return Outcome(self.counts, listed(rows, names), (end,))
+        return Outcome(self.counts, np.concatenate(tables), tuple(ends))
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
         records = self.fleet.recorder.records()
@@ -289,6 +333,7 @@ class LiveRun:
             time_scale=load.time_scale,
             ended=self.ended,
         )
+        summary.incidents = self.incidents
         slip = schedule_slip(records)
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED

@@ -5,6 +5,7 @@ It runs in a Locust process, where sockets are gevent's, hence neither asyncio n
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -14,6 +15,7 @@ from simulator.errors import TargetError, UsageError
 from simulator.jobs.ledger import ABORTED
 
 TIMEOUT_S: Final = 10.0
+_INCIDENT: Final = re.compile(r'^jobfleet_incidents_total\{name=("(?:[^"\\]|\\.)*")\} (\S+)$', re.M)
 THROTTLED_S: Final = 0.5
 TRIES: Final = 20
 """A control plane with AWS's quotas takes ten requests a second: so often, and so long apart, a
@@ -48,7 +50,7 @@ class Owner:
 
     def __init__(self, host: str, port: int) -> None:
         self._where = f"{host}:{port}"
-        self._created_at = 0.0
+        self.created_at = 0.0
         self.aborted = False
         """Whether the job that was described last had aborted itself."""
         self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
@@ -60,13 +62,17 @@ class Owner:
             raise self._odd("CreateThing")
         return f"{arn.rpartition(':')[0]}:thinggroup/{group}"
 
-    def register(self, group: str, things: list[str]) -> None:
+    def register(self, group: str, things: list[str], *, ours: bool = False) -> None:
         """Make the group, and the things where they are not there yet.
+
+        ``ours``: the service is of this run; a group that it has, it has made for it.
 
         Raises:
             UsageError: the group exists: it has the things of an earlier run.
         """
         if self._call("POST", f"/thing-groups/{quote(group)}", {}, allow=(409,)) is None:
+            if ours:
+                return
             raise UsageError(
                 f"{self._where} has a thing group {group} already, so a run of this job was there "
                 "before; give the scenario another job.jobId"
@@ -93,7 +99,7 @@ class Owner:
             job = self._call("GET", f"/jobs/{quote(job_id)}")["job"]
             details = job.get("jobProcessDetails", {})
             counts = {status: int(details.get(name, 0)) for name, status in COUNTERS.items()}
-            self._created_at = float(job["createdAt"])
+            self.created_at = float(job["createdAt"])
             self.aborted = job.get("reasonCode") == ABORTED
             return str(job["status"]), {status: n for status, n in counts.items() if n}
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -110,7 +116,7 @@ class Owner:
             for row in page["executionSummaries"]:
                 execution = row["jobExecutionSummary"]
                 queued, started, ended = (
-                    None if (at := execution.get(name)) is None else at - self._created_at
+                    None if (at := execution.get(name)) is None else at - self.created_at
                     for name in ("queuedAt", "startedAt", "lastUpdatedAt")
                 )
                 assert queued is not None  # every execution was
@@ -126,6 +132,17 @@ class Owner:
             if "nextToken" not in page:
                 return
             query["nextToken"] = page["nextToken"]
+
+    def incidents(self) -> dict[str, int]:
+        """How often each incident did something, as a service of ours says in its metrics."""
+        try:
+            self._connection.request("GET", "/metrics")
+            text = self._connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException, UnicodeDecodeError):
+            self._connection.close()
+            return {}
+        found = _INCIDENT.findall(text)
+        return {json.loads(name): int(float(count)) for name, count in found}
 
     def close(self) -> None:
         """Close the connection."""

@@ -23,6 +23,7 @@ from simulator.campaign import gather
 from simulator.campaign import group_of as group_of
 from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
+from simulator.director import Director, Tell, Who, population
 from simulator.errors import UsageError
 from simulator.executions import FILE as EXECUTIONS
 from simulator.executions import Executions, executions_of, save
@@ -130,6 +131,11 @@ class Resolved:
         request = partial(create_job_request, scenario)
         return Campaign(host, scenario.jobs(), targets, request, over)
 
+    def director(self, host: Host, who: Who, tell: Tell | None = None) -> Director:
+        """Who makes the scenario's incidents happen; raises as ``Director`` does."""
+        groups = {job_id: group_of(job_id) for job_id in self.scenario.job_ids}
+        return Director(host, self.scenario.incidents(), self.seed, who, groups, tell)
+
 
 @dataclass(slots=True)
 class Finished:
@@ -236,6 +242,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=seen.ended,
         )
+        summary.incidents = seen.incidents
         finished = Finished(self.resolved, summary, seen.records, 0.0, executions=seen.executions)
         finished.wall_s = time.perf_counter() - began
         finished.wakeups = loop.wakeups
@@ -244,23 +251,19 @@ class Rehearsal:
     async def _run(self, loop: VirtualLoop) -> "_Seen":
         scenario, recorder = self.resolved.scenario, Recorder()
         quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
-        service = JobsService(
-            epoch=scenario.epoch_s,
-            quotas=quotas,
-            notify=False,  # until somebody reads lists
-        )
+        service = JobsService(epoch=scenario.epoch_s, quotas=quotas, notify=False)
         host = Host(service, loop)
         world = self.resolved.world(loop, loop.time, recorder, time_scale=1.0)
         names = world.work.names()
-        broker = MemoryBroker(host, world.sleep)
-
+        broker = MemoryBroker(host, world.sleep, world.network.reply_timeout)
+        director = self.resolved.director(host, population(world.work))
         weather = self.resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
                 link = MemoryLink(broker, name, listener, thing.reader)
-                quiet = weather.chance_of(index).quiet
-                return TakingTurns(link, loop, recorder) if quiet else link
+                at_once = weather.network_of(index).takes_no_time
+                return TakingTurns(link, loop, recorder) if at_once else link
 
             return weather.around(index, thing, memory, second=thing.second)
 
@@ -271,23 +274,27 @@ class Rehearsal:
         starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world, service))
         weather.begin()
+        if scenario.incidents():
+            director.start()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
         clock_s = world.now()
         if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
-        outcome = outcome_of(service.jobs, scenario.job_ids, names)
-        fates = fleet.fates()
         executions = executions_of(service.jobs.values(), names, world.now())
+        outcome = outcome_of(service.jobs, scenario.job_ids, names, executions)
+        fates = fleet.fates()
         for task in (starting, watching):
             task.cancel()
         at_the_latest.cancel()
         campaign.close()
         weather.close()
+        director.stop()
         host.close()
         fleet.stop()
         _untie(fleet, service, host)
-        return _Seen(outcome, fates, recorder.records(), executions, clock_s, ended)
+        records, incidents = recorder.records(), director.counts
+        return _Seen(outcome, fates, records, executions, incidents, clock_s, ended)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -322,6 +329,7 @@ class _Seen:
     fates: Fates
     records: Records
     executions: Executions
+    incidents: dict[str, int]
     clock_s: float
     ended: str
 
@@ -337,6 +345,7 @@ def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
     for job in service.jobs.values():
         job.latest.clear()
         job.executions.clear()
+    service.history.clear()
     host.listeners.clear()
 
 

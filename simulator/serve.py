@@ -6,6 +6,7 @@ Rule 2: a plain door listens on the loopback, unless ``--insecure`` says that th
 
 import asyncio
 import json
+import logging
 import signal
 import socket
 import sys
@@ -40,7 +41,10 @@ from simulator.today import utc_now
 
 if TYPE_CHECKING:
     from simulator.endpoints.metrics import Metrics
+    from simulator.playbook import Playbook
     from simulator.run import Resolved
+
+log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 GOODBYE_S: Final = 0.5
@@ -90,7 +94,10 @@ class ServeOptions:
     epoch: float | None = None
     """Unix seconds at which the service begins; None: the scenario's epoch, else now."""
     scenario: "Resolved | None" = None
-    """Whose fleet to register at the start."""
+    """Whose fleet to register at the start, whose jobs to create, whose incidents to let happen."""
+    jobs: bool = True
+    """Whether to create them; else the timeline begins when somebody else creates the first."""
+    incidents: bool = True
     with_parent: bool = False
     """End when standard input closes."""
     dialect: Dialect = AWS
@@ -222,17 +229,11 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
         now = options.utc_now().timestamp()
         epoch = now if scenario is None else scenario.scenario.epoch_s
     service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
-    if scenario is not None:
-        from simulator.run import register  # numpy and pydantic: half of the time to get ready
-
-        names = scenario.work().names()
-        if options.broker is not None:
-            names = [name for name in names if options.broker.shard.owns(name)]
-        register(service.registry, scenario.scenario.job_id, names)
     if options.sample:
         create_sample(service)
     loop = asyncio.get_running_loop()
     host = Host(service, loop, options.time_scale, stopwatch=time.perf_counter)
+    playbook = None if scenario is None else _playbook(scenario, options, host)
     doors = _doors(options, host, Wire(epoch))
     sockets = _bind_all(options)
     ports = {name: bound.getsockname()[1] for name, bound in sockets.items()}
@@ -245,6 +246,8 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
             elif not isinstance(door, TlsEndpoint):
                 await door.start()  # without a port of its own it serves behind TLS
         tls_host = options.host if options.tls is not None else ""
+        if playbook is not None:
+            playbook.start()
         yield (
             Addresses(
                 plain_host(options), ports.get("mqtt", 0), ports.get("http", 0), tls_host,
@@ -254,10 +257,27 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
             host,
         )  # fmt: skip
     finally:
+        if playbook is not None:
+            playbook.stop()
         for door in reversed(doors.values()):
             await door.stop()
         await _let_go(doors)
         host.close()
+
+
+def _playbook(scenario: "Resolved", options: ServeOptions, host: Host) -> "Playbook":
+    """The scenario's part of this service's."""
+    from simulator.playbook import Playbook  # numpy and pydantic: half of the time to get ready
+
+    owns = None if options.broker is None else options.broker.shard.owns
+    return Playbook(
+        scenario,
+        host,
+        owns=owns,
+        jobs=options.jobs,
+        incidents=options.incidents,
+        tell=log.warning,
+    )
 
 
 async def _attach(broker: BrokerEndpoint, sockets: dict[str, socket.socket]) -> None:

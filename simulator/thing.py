@@ -28,7 +28,7 @@ from simulator.jobs.messages import (
     StartNextPendingJobExecutionRequest,
 )
 from simulator.worker import Worker
-from simulator.world import Activity, World
+from simulator.world import Activity, Ways, World
 
 
 class Thing(Worker):
@@ -57,6 +57,12 @@ class Thing(Worker):
     def assignments(self) -> Iterable[Assignment]:
         """What it works on."""
         return () if self.current is None else (self.current,)
+
+    @property
+    def ways(self) -> Ways:
+        """How it wants to be connected."""
+        suffix = "-second" if self.second else ""
+        return Ways(suffix, self.reader, self.agent.reply_timeout)
 
     def start(self) -> None:
         """Begin: connect and ask for work."""
@@ -143,8 +149,11 @@ class Thing(Worker):
                 try:
                     current = self.current
                     if not self.link.connected:
-                        await self._come_to(current)
-                        current = self.current
+                        if current is None:
+                            await self._connect()
+                        else:
+                            await self._come_to(current)
+                            current = self.current
                     if current is None:
                         self._wanted = False
                         current = self.current = await self._find()
@@ -200,11 +209,8 @@ class Thing(Worker):
             return None
         return current
 
-    async def _come_to(self, current: Assignment | None) -> None:
+    async def _come_to(self, current: Assignment) -> None:
         """Connect, and see what has become of the execution that it works on."""
-        if current is None:
-            await self._connect()
-            return
         self._settling = True
         try:
             await self._connect()

@@ -79,7 +79,8 @@ class Worker(Caller):
                     after = current.catch_up(after, now)
             else:
                 after = due - now if due > now else 0.0
-            if step >= current.ends_at:
+            last = step >= current.ends_at
+            if last:
                 request = UpdateJobExecutionRequest(*current.end())
             elif plan.timeouts is None:
                 request = UpdateJobExecutionRequest("IN_PROGRESS", None, plan.step_timeout_minutes)
@@ -88,7 +89,7 @@ class Worker(Caller):
             if versioned:
                 request.expected_version = current.version
             self._ordinal += 1
-            if unruly and step < current.ends_at and self._holds_back(current, request):
+            if unruly and not last and self._holds_back(current, request):
                 continue
             due = sent = now + after
             if after and not world.virtual:
@@ -113,11 +114,11 @@ class Worker(Caller):
                 current.behind = current.due
             current.reported = step
             current.due = None
-            if step >= current.ends_at:
+            if last:
                 self._over(current)
             if unruly:
                 await self._afterwards(current, request)
-            if step >= current.ends_at:
+            if last:
                 return
 
     def _over(self, current: Assignment) -> None:

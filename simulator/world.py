@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from simulator.behaviour import Agent, Network, NetworkChance, Outcome, PresenceTable, WorkTable
 from simulator.behaviour.mixing import mix
 from simulator.clock import VirtualLoop
-from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
+from simulator.jobs.messages import DataReply, DataRequest, Notify, NotifyNext
 from simulator.results import Recorder
 
 SECOND: Final = 0x7365
@@ -60,6 +60,16 @@ class Link(Protocol):
 
     def close(self) -> None:
         """End the connection; ``disconnected`` is not called."""
+
+
+class Ways(NamedTuple):
+    """How an agent wants to be connected, where there is a choice."""
+
+    suffix: str = ""
+    """Behind the thing's name, as client id: of a second agent."""
+    reader: Callable[[Notify], object] | None = None
+    """Who is told of the thing's pending list."""
+    reply_timeout: float | None = None
 
 
 class Activity(Protocol):

@@ -38,8 +38,14 @@ def test_no_work_is_fine_where_it_ends_or_where_the_network_takes_time() -> None
     summary = rehearsal("duration: 0s, steps: 300").run().summary
     assert (summary.executions, summary.elapsed_s) == ({"SUCCEEDED": 2}, 0.0)
     assert summary.requests["UpdateJobExecution"].accepted == 600
-    for network in ("latency: 40ms", "lost_replies: 10%", "lost_requests: 10%"):
-        rehearsal("duration: 0s, steps: 1000000000", more=f"network: {{{network}}}\n")
+    endless = "duration: 0s, steps: 1000000000"
+    for network in (
+        "latency: 40ms", "jitter: 1ms", "lost_replies: 10%", "lost_requests: 10%", "reordered: 10%",
+    ):  # fmt: skip
+        rehearsal(endless, more=f"network: {{{network}}}\n")
+        rehearsal(endless + f"}}, network: {{{network}")  # the cohort's own
+    with pytest.raises(UsageError, match="can only be run live"):
+        rehearsal(endless, more="network: {duplicated: 10%}\n")
 
 
 def test_steps_of_next_to_no_time_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,13 @@ class Network:
     partitions: tuple[Partition, ...] = ()
     storms: tuple[Storm, ...] = ()
 
+    @property
+    def takes_no_time(self) -> bool:
+        """Whether no exchange takes any, whatever befalls it."""
+        waits = self.lost_requests or self.lost_replies or self.reordered
+        trips = (self.latency, self.jitter)
+        return not waits and all(trip is None or trip.takes_no_time for trip in trips)
+
 
 class NetworkChance:
     """What a network does to its things.

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, serving, studies
+from simulator.cli import fitting, serving, studies, trials
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -79,6 +79,7 @@ app.command()(serving.certs)
 app.command()(studies.explain)
 app.command()(studies.sweep)
 app.command()(studies.shrink)
+app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
 

@@ -102,8 +102,24 @@ def serve(
         float, typer.Option(help="Scenario seconds per wall second: timers run faster.", min=1e-6)
     ] = 1.0,
     scenario: Annotated[
-        Path | None, _option("Register this scenario's fleet at the start.")
+        Path | None,
+        _option(
+            "Serve this scenario: its fleet is registered, its jobs are created at their times, "
+            "and its incidents happen."
+        ),
     ] = None,
+    jobs: Annotated[
+        bool,
+        typer.Option(
+            "--jobs/--no-jobs",
+            help="Create the scenario's jobs. Without them its time begins when its first job is "
+            "created by somebody else.",
+        ),
+    ] = True,
+    incidents: Annotated[
+        bool,
+        typer.Option("--incidents/--no-incidents", help="Let the scenario's incidents happen."),
+    ] = True,
     epoch: Annotated[
         datetime | None,
         _option("When its time begins (UTC; default: the scenario's epoch, else now)."),
@@ -140,6 +156,8 @@ def serve(
         raise UsageError(f"--dialect {dialect}: allowed are {' and '.join(DIALECTS)}")
     if quotas not in ("none", "aws"):
         raise UsageError(f"--quotas {quotas}: allowed are none and aws")
+    if scenario is None and not (jobs and incidents):
+        raise UsageError("--no-jobs and --no-incidents are about a --scenario")
     served_broker = _broker(broker, broker_ca, broker_client_id, shard, broker_mqtt)
     if mqtt_port is None and served_broker is None:
         mqtt_port = 1883
@@ -150,6 +168,8 @@ def serve(
         time_scale,
         None if epoch is None else epoch.replace(tzinfo=UTC).timestamp(),
         scenario=None if scenario is None else _resolved(scenario),
+        jobs=jobs,
+        incidents=incidents,
         with_parent=with_parent,
         dialect=DIALECTS[dialect],
         sample=sample,

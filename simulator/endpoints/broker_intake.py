@@ -127,10 +127,11 @@ class BrokerIntake:
             if before is not None:
                 outbox.publish(route.accepted, before, correlation)
                 return
-        accepted, answer = desk.ask(route.thing_name, route.job_id, route.kind, payload)
+        accepted, answer, times = desk.ask(route.thing_name, route.job_id, route.kind, payload)
         if once and accepted:
             self._remembered.keep(topic, payload, answer, now)
-        outbox.publish(route.accepted if accepted else route.rejected, answer, correlation)
+        for _ in range(times):
+            outbox.publish(route.accepted if accepted else route.rejected, answer, correlation)
         desk.host.publish()
 
     def _find(self, topic: str) -> Route | None:

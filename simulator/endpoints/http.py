@@ -13,7 +13,7 @@ Rule 3: a path or a method that names no operation is 404 UnknownOperationExcept
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
@@ -26,8 +26,10 @@ from simulator.endpoints.exchange import Exchange
 from simulator.endpoints.http11 import IDLE_S, Answer, HttpConnection
 from simulator.endpoints.identity import Device
 from simulator.endpoints.websocket import NotAcceptable, WebSocket, accept
-from simulator.errors import InternalError, InvalidRequest, Rejection
-from simulator.host import Host
+from simulator.errors import InternalError, InvalidRequest, Rejection, RequestThrottled
+from simulator.host import THROTTLED, Host, Stage
+from simulator.host import Exchange as HostExchange
+from simulator.jobs.messages import UpdateJobExecutionRequest
 from simulator.jobs.rest import (
     CONTROL_PLANE,
     Request,
@@ -37,7 +39,7 @@ from simulator.jobs.rest import (
     refusal,
     split_path,
 )
-from simulator.jobs.wire import Wire
+from simulator.jobs.wire import Wire, decode_request
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,20 @@ SWEEP_S: Final = 1.0
 WEBSOCKET_PATH: Final = "/mqtt"
 TAKES_A_SOURCE: Final = ("CreateJob", "CreateJobTemplate")
 SERVICES: Final = ("iot-jobs-data", *CONTROL_PLANE)
+DATA_PLANE: Final = frozenset(
+    {
+        "GetPendingJobExecutions",
+        "StartNextPendingJobExecution",
+        "DescribeJobExecution",
+        "UpdateJobExecution",
+    }
+)
+OUT_OF_SERVICE: Final = Response(
+    503,
+    b'{"__type":"ServiceUnavailableException","message":"The service is unavailable"}',
+    "ServiceUnavailableException",
+    outcome="ServiceUnavailable",
+)
 _STOP_WITHIN_S: Final = 5.0
 
 Verify = Callable[[sigv4.Signed, tuple[str, ...]], sigv4.Verdict]
@@ -87,11 +103,13 @@ class HttpEndpoint:
         self._health = health
         self.counts: dict[tuple[str, str], int] = {}
         """(operation, outcome) → responses."""
-        self.connections: dict[HttpConnection, None] = {}
+        self.connections: dict[HttpConnection, str | None] = {}
+        """Each with the thing that it asked for last, where somebody watches."""
         self.date_line = b""
         self._requests = 0
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
+        host.disconnects.append(self._disconnect)
 
     # ----------------------------------------------------------------------- its life
 
@@ -177,7 +195,36 @@ class HttpEndpoint:
             and _operation(request) in TAKES_A_SOURCE
         ):
             return self._with_document(request)
+        stage = self._host.stage
+        if stage is not None and service not in CONTROL_PLANE:
+            operation = _operation(request)
+            if operation in DATA_PLANE:
+                return self._ask_on_stage(stage, connection, request, operation)
         return self._ask(request)
+
+    def _ask_on_stage(
+        self, stage: Stage, connection: HttpConnection, request: Request, operation: str
+    ) -> Response | None:
+        """Ask the data plane where something may befall the request, or somebody watches.
+
+        A request or a reply that is lost ends the connection; an outage is a 503, as a gateway
+        answers for what stands behind it.
+        """
+        segments = split_path(request.path)
+        thing_name = self.connections[connection] = segments[1]
+        job_id = (
+            segments[3] if operation in ("UpdateJobExecution", "DescribeJobExecution") else None
+        )
+        fault = stage.befall(thing_name, twice=False)
+        update, response = None, OUT_OF_SERVICE._replace(operation=operation)
+        if fault == "throttle":
+            response = refusal(RequestThrottled(THROTTLED), operation)
+        elif fault not in ("outage", "lose-request"):
+            response = self._ask(request)
+            update = _update(request) if operation == "UpdateJobExecution" else None
+        outcome = "" if fault in ("outage", "lose-request") else response.outcome
+        stage.saw(HostExchange(thing_name, job_id, operation, update, outcome, fault))
+        return None if fault in ("lose-request", "lose-reply") else response
 
     def _ask(self, request: Request) -> Response:
         try:
@@ -204,6 +251,13 @@ class HttpEndpoint:
             response = refusal(InternalError("The service failed; its log says why"))
         self._count(response)
         return response
+
+    def _disconnect(self, names: Container[str]) -> int:
+        """Close the connections that asked for these things last, or have their certificates."""
+        found = [c for c, thing in self.connections.items() if _speaks_for(c, thing, names)]
+        for connection in found:
+            connection.close()
+        return len(found)
 
     def _own(self, exchange: Exchange) -> Response | None:
         """Health and metrics, or None."""
@@ -291,6 +345,19 @@ def _unverified(
         return None
     log.warning("%s refused: %s: %s", operation, verdict.error, verdict.message)
     return _deny(403, verdict.error, verdict.message, operation)
+
+
+def _speaks_for(connection: HttpConnection, thing: str | None, names: Container[str]) -> bool:
+    device = connection.device
+    return thing in names or (device is not None and device.name in names)
+
+
+def _update(request: Request) -> UpdateJobExecutionRequest | None:
+    """The body of an update, where it can be read."""
+    try:
+        return decode_request(UpdateJobExecutionRequest, request.body, lenient=False)
+    except Rejection:
+        return None
 
 
 def _deny(status: int, name: str, message: str, operation: str) -> Response:

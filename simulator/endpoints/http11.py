@@ -41,7 +41,7 @@ LINGER_S: Final = 2.0
 _TLS_HELLO: Final = b"\x16\x03"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-Answer = Response | Coroutine[Any, Any, Response]
+Answer = Response | Coroutine[Any, Any, Response] | None
 
 
 class Answerer(Protocol):
@@ -50,10 +50,10 @@ class Answerer(Protocol):
     date_line: bytes
     """The ``Date`` header, kept fresh by its owner; empty where there is no calendar."""
 
-    connections: "dict[HttpConnection, None]"
+    connections: "dict[HttpConnection, str | None]"
 
     def answer(self, connection: "HttpConnection", exchange: Exchange) -> Answer:
-        """The response, or a coroutine that will have it."""
+        """The response, a coroutine that will have it, or None: none comes, the connection ends."""
 
     def upgrade(
         self, connection: "HttpConnection", exchange: Exchange
@@ -264,12 +264,14 @@ class HttpConnection(asyncio.Protocol):
 
     def _answer(self, exchange: Exchange) -> None:
         answer = self._answerer.answer(self, exchange)
-        if isinstance(answer, Response):
+        if answer is None:
+            self._closing = True
+        elif isinstance(answer, Response):
             self._respond(exchange, answer)
-            return
-        if self._transport is not None:
-            self._transport.pause_reading()
-        self._busy = self._loop.create_task(self._later(exchange, answer), name="http answer")
+        else:
+            if self._transport is not None:
+                self._transport.pause_reading()
+            self._busy = self._loop.create_task(self._later(exchange, answer), name="http answer")
 
     async def _later(self, exchange: Exchange, answer: Coroutine[Any, Any, Response]) -> None:
         response = await answer
@@ -284,21 +286,19 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
-        keep = exchange.keep_alive
-        body = response.body
         self._write(
             b"%b%b%bx-amzn-RequestId: %b\r\ncontent-length: %d\r\n\r\n"
             % (
                 head(response),
-                b"" if keep else b"connection: close\r\n",
+                b"" if exchange.keep_alive else b"connection: close\r\n",
                 self._answerer.date_line,
                 self._answerer.request_id(),
-                len(body),
+                len(response.body),
             )
         )
         if exchange.method != "HEAD":
-            self._write(body)
-        if not keep:
+            self._write(response.body)
+        if not exchange.keep_alive:
             self._closing = True
 
     def _write(self, data: bytes) -> None:

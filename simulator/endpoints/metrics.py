@@ -60,6 +60,14 @@ class Metrics:
         for door, open_now in self._connections.items():
             connections.add_metric([door], open_now())
         yield connections
+        stage = self._host.stage
+        if stage is not None:
+            incidents = CounterMetricFamily(
+                "jobfleet_incidents", "What incidents did to somebody", labels=["name"]
+            )
+            for name, count in stage.counts.items():
+                incidents.add_metric([name], count)
+            yield incidents
         yield GaugeMetricFamily(
             "jobfleet_pending_timers", "Entries in the service's agenda", value=service.timers
         )

@@ -10,6 +10,7 @@ Rule 3: what is kept of clients that are gone is the broker's business; the endp
 import asyncio
 import logging
 import socket
+from collections.abc import Container
 from typing import Final, get_args
 
 from simulator.endpoints.mqtt_connection import Connection
@@ -21,19 +22,21 @@ from simulator.endpoints.mqtt_rules import (
     Limits,
     Permission,
 )
-from simulator.errors import InternalError, Rejection
-from simulator.host import Host
-from simulator.jobs.messages import DataRequest, Effect, JobEnded
+from simulator.errors import InternalError, Rejection, RequestThrottled
+from simulator.host import OPERATIONS, THROTTLED, Exchange, Fault, Host, Stage
+from simulator.jobs.messages import DataRequest, Effect, JobEnded, UpdateJobExecutionRequest
 from simulator.jobs.wire import Wire, decode_request, notice_topic
 from simulator.mqtt import Broker, Message
 from simulator.mqtt.broker import SESSION_EXPIRY
-from simulator.mqtt.reasons import KEEP_ALIVE_TIMEOUT, SHUTTING_DOWN
+from simulator.mqtt.reasons import ADMINISTRATIVE, KEEP_ALIVE_TIMEOUT, SHUTTING_DOWN
 
 __all__ = ["KEEP_ALIVE", "MAX_PAYLOAD", "Authorize", "Limits", "MqttEndpoint"]
 
 log = logging.getLogger(__name__)
 
 SWEEP_S: Final = 1.0
+REPLIES: Final[dict[Fault | None, int]] = {"lose-reply": 0, "duplicate-reply": 2}
+"""How often a request is answered that something befell; else once."""
 KINDS: Final[tuple[type[DataRequest], ...]] = get_args(DataRequest)
 
 
@@ -71,6 +74,7 @@ class MqttEndpoint:
         self._sweeper: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         host.listeners.append(self._tell)
+        host.disconnects.append(self._disconnect)
 
     async def start(self, listening: socket.socket | None = None) -> None:
         """Serve on a socket that is bound already, or only behind doors that make connections."""
@@ -106,7 +110,7 @@ class MqttEndpoint:
     def requests(self) -> dict[tuple[str, str], int]:
         """(operation, outcome) → answers, for ``/metrics``."""
         accepted = {
-            (_operation(kind), "accepted"): count for kind, count in self.accepted.items() if count
+            (OPERATIONS[kind], "accepted"): count for kind, count in self.accepted.items() if count
         }
         return {**self.counts, **accepted}
 
@@ -133,28 +137,67 @@ class MqttEndpoint:
 
     def ask(
         self, thing_name: str, job_id: str | None, kind: type[DataRequest], payload: bytes
-    ) -> tuple[bool, bytes]:
-        """Put a request to the service: whether it was accepted, and the payload of the reply.
+    ) -> tuple[bool, bytes, int]:
+        """Put a request to the service.
 
         ``host.publish`` must follow, when the reply is on its way.
+
+        Returns:
+            Whether it was accepted, the payload of the reply, and how often the reply is to be
+            sent: once, unless something befalls it.
         """
+        stage = self.host.stage
+        if stage is not None:
+            return self._ask_on_stage(stage, thing_name, job_id, kind, payload)
+        accepted, answer, _, _ = self._ask(thing_name, job_id, kind, payload, None)
+        return accepted, answer, 1
+
+    def _ask_on_stage(
+        self,
+        stage: Stage,
+        thing_name: str,
+        job_id: str | None,
+        kind: type[DataRequest],
+        payload: bytes,
+    ) -> tuple[bool, bytes, int]:
+        fault = stage.befall(thing_name)
+        operation = OPERATIONS[kind]
+        if fault in ("outage", "lose-request"):
+            stage.saw(Exchange(thing_name, job_id, operation, None, "", fault))
+            return False, b"", 0
+        accepted, answer, outcome, request = self._ask(thing_name, job_id, kind, payload, fault)
+        update = request if isinstance(request, UpdateJobExecutionRequest) else None
+        stage.saw(Exchange(thing_name, job_id, operation, update, outcome, fault))
+        return accepted, answer, REPLIES.get(fault, 1)
+
+    def _ask(
+        self,
+        thing_name: str,
+        job_id: str | None,
+        kind: type[DataRequest],
+        payload: bytes,
+        fault: Fault | None,
+    ) -> tuple[bool, bytes, str, DataRequest | None]:
+        """Whether it was accepted, the reply, the outcome, and the request where it was read."""
         host, wire = self.host, self.wire
-        token = None
+        token = request = None
         try:
             request = decode_request(kind, payload)
             token = request.client_token
+            if fault == "throttle":
+                raise RequestThrottled(THROTTLED)
             reply = host.handle(thing_name, job_id, request)
         except Rejection as rejection:
-            self._count(_operation(kind), rejection.code)
+            self._count(OPERATIONS[kind], rejection.code)
             host.hint(rejection.hint)
-            return False, wire.rejected(rejection, token, host.now())
+            return False, wire.rejected(rejection, token, host.now()), rejection.code, request
         except Exception:
             log.exception("a request of %s failed", thing_name)
             failure = InternalError("The service failed; its log says why")
-            self._count(_operation(kind), failure.code)
-            return False, wire.rejected(failure, token, host.now())
+            self._count(OPERATIONS[kind], failure.code)
+            return False, wire.rejected(failure, token, host.now()), failure.code, request
         self.accepted[kind] += 1
-        return True, wire.accepted(reply, token, host.now())
+        return True, wire.accepted(reply, token, host.now()), "accepted", request
 
     def refusal(self, rejection: Rejection) -> bytes:
         """The payload of a reply to what is no request at all."""
@@ -163,6 +206,13 @@ class MqttEndpoint:
 
     def _count(self, operation: str, outcome: str) -> None:
         self.counts[operation, outcome] = self.counts.get((operation, outcome), 0) + 1
+
+    def _disconnect(self, names: Container[str]) -> int:
+        """Close the connections that speak for these things, their wills published."""
+        found = [c for c in self.connections if not c.closing and c.speaks_for(names)]
+        for connection in found:
+            connection.close(ADMINISTRATIVE)
+        return len(found)
 
     # ----------------------------------------------------------------------- unasked
 
@@ -193,7 +243,3 @@ class MqttEndpoint:
                     connection.abort()
                 else:
                     connection.close(KEEP_ALIVE_TIMEOUT)
-
-
-def _operation(kind: type[DataRequest]) -> str:
-    return kind.__name__.removesuffix("Request")

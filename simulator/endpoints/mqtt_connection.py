@@ -8,6 +8,7 @@ Rule 2: what one piece of input makes us say is written at once, at its end.
 
 import asyncio
 import logging
+from collections.abc import Container
 from typing import TYPE_CHECKING, Final, cast
 
 from simulator.endpoints.mqtt_intake import Intake
@@ -263,6 +264,7 @@ class Connection(asyncio.Protocol):
         for name, options in packet.filters:
             code = self._may_have(session, name)
             if not code:
+                intake.listens_to(name)
                 message = broker.subscribe(session, name, options, now)
                 if message is not None:
                     retained.append((message, min(message.qos, options & 3)))
@@ -358,6 +360,13 @@ class Connection(asyncio.Protocol):
         if stream is not None:
             self._leaving = stream
             stream.abort()
+
+    def speaks_for(self, names: Container[str]) -> bool:
+        """Whether this client is one of these things, by its id or by the topics it uses."""
+        intake = self._intake
+        return self.client_id in names or (
+            intake is not None and any(thing in names for thing in intake.things)
+        )
 
     @property
     def closing(self) -> bool:

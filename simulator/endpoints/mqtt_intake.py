@@ -71,6 +71,7 @@ class Intake:
         "_permission",
         "_routes",
         "_session",
+        "things",
     )
 
     def __init__(
@@ -90,6 +91,17 @@ class Intake:
         self._bucket = None if account is None else account.incoming(loop.time())
         self._aliases: dict[int, str] | None = None
         self._routes: dict[str, Route] = {}
+        self.things: dict[str, None] = {}
+        """Whom it asks and listens for, by its topics."""
+
+    def listens_to(self, name: str) -> None:
+        """A filter was granted."""
+        if is_jobs_topic(name):
+            self._speaks_for(name.split("/", 3)[2])
+
+    def _speaks_for(self, thing_name: str) -> None:
+        if len(self.things) < MAX_ROUTES:
+            self.things[thing_name] = None
 
     def forget_routes(self) -> None:
         """A subscription has changed, and with it the QoS of replies."""
@@ -111,11 +123,13 @@ class Intake:
         outbox, endpoint = self._outbox, self._endpoint
         if qos:
             outbox.write(encode_puback(packet.packet_id))
-        accepted, answer = endpoint.ask(route.thing_name, route.job_id, route.kind, payload)
-        if accepted:
-            outbox.reply(self._session, route.accepted, answer, route.qos)
-        else:
-            self._reject(packet.topic, answer, None)
+        accepted, answer, times = endpoint.ask(route.thing_name, route.job_id, route.kind, payload)
+        while times:
+            if accepted:
+                outbox.reply(self._session, route.accepted, answer, route.qos)
+            else:
+                self._reject(packet.topic, answer, None)
+            times -= 1
         endpoint.host.publish()
 
     def _consider(self, packet: Publish) -> None:
@@ -186,11 +200,13 @@ class Intake:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
             self._routes[topic] = route
-        accepted, answer = endpoint.ask(thing_name, job_id, kind, payload)
-        if not accepted:
-            self._reject(topic, answer, correlation)
-        elif qos >= 0:
-            self._outbox.reply(self._session, route.accepted, answer, qos, correlation)
+        self._speaks_for(thing_name)
+        accepted, answer, times = endpoint.ask(thing_name, job_id, kind, payload)
+        for _ in range(times):
+            if not accepted:
+                self._reject(topic, answer, correlation)
+            elif qos >= 0:
+                self._outbox.reply(self._session, route.accepted, answer, qos, correlation)
         endpoint.host.publish()
 
     def _reject(self, topic: str, answer: bytes, correlation: bytes | None) -> None:

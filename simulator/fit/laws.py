@@ -186,12 +186,18 @@ PURE_NUMBERS: Final = ("sigma", "shape")
 
 
 def law_at(family: Family, point: Floats) -> Law:
-    """The law of a searched family at a point of the search: logarithms of its numbers."""
-    numbers = np.exp(np.clip(point, -60, 60))
-    first = float(numbers[0])
-    if family == "exponential":
-        return Law(family, first)
-    return Law(family, first, max(float(numbers[1]), 1e-6))
+    """The law of a searched family at a point of the search: logarithms of its numbers.
+
+    Shapes and sigma stay within what a scenario may say, which keeps the expansions short too.
+    """
+    numbers = [float(number) for number in np.exp(np.clip(point, -60, 60))]
+    match family:
+        case "exponential":
+            return Law(family, numbers[0])
+        case "lognormal":
+            return Law(family, numbers[0], min(max(numbers[1], 0.001), 10.0))
+        case _:
+            return Law(family, min(max(numbers[0], 0.01), 1000.0), numbers[1])
 
 
 def start(family: Family, t: Floats, weights: Floats) -> Floats:

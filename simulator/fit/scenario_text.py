@@ -67,8 +67,12 @@ def duration(seconds: float) -> str:
 
 
 def share(value: float) -> str:
-    """A percentage of four digits."""
-    return f"{_plain(float(f'{value * 100:.{DIGITS}g}'))}%"
+    """A percentage of four digits, rounded down: shares must not add up to more than they are."""
+    if value < 1e-6:
+        return "0%"
+    percent = value * 100 * (1 + 1e-12)  # 29 % is 28.999999999999996 otherwise
+    digits = DIGITS - 1 - floor(log10(percent))
+    return f"{_plain(floor(percent * 10**digits) / 10**digits)}%"
 
 
 def law_text(law: Law) -> str:

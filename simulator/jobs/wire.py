@@ -63,6 +63,7 @@ class _Answer(msgspec.Struct, rename="camel"):
     execution: dict[str, Any] | None = None
     execution_state: JobExecutionState | None = None
     job_document: msgspec.Raw = msgspec.Raw(b"")
+    jobs: dict[str, list[dict[str, Any]]] = {}
     in_progress_jobs: list[dict[str, Any]] | None = None
     queued_jobs: list[dict[str, Any]] | None = None
     code: str | None = None
@@ -126,10 +127,11 @@ def notice_topic(effect: Told) -> str:
     return f"$aws/events/jobExecution/{effect.job_id}/{effect.operation}"
 
 
-def reply_filters(thing_name: str) -> tuple[str, ...]:
-    """The subscriptions with which a thing hears its replies and what is next for it."""
+def reply_filters(thing_name: str, *, lists: bool = False) -> tuple[str, ...]:
+    """The subscriptions with which a thing hears its replies and what is next for it, or all."""
     jobs = f"{PREFIX}{thing_name}/jobs/"
     return (
+        *([f"{jobs}notify"] if lists else ()),
         f"{jobs}notify-next",
         f"{jobs}get/+",
         f"{jobs}start-next/+",
@@ -246,12 +248,9 @@ class Wire:
                 members["execution"] = self.execution(effect.execution)
         else:
             assert type(effect) is Notify
-            listed = {}
-            if effect.in_progress:  # a status without executions is left out (worked example)
-                listed["IN_PROGRESS"] = [self.summary(s) for s in effect.in_progress]
-            if effect.queued:
-                listed["QUEUED"] = [self.summary(s) for s in effect.queued]
-            members["jobs"] = listed
+            lists = (("IN_PROGRESS", effect.in_progress), ("QUEUED", effect.queued))
+            # a status without executions is left out (worked example)
+            members["jobs"] = {name: [*map(self.summary, one)] for name, one in lists if one}
         return _encode(members)
 
     def _job_event(self, event: JobEvent, timestamp: int) -> bytes:
@@ -360,6 +359,13 @@ class Wire:
         """What a ``notify-next`` payload says."""
         execution = _ANSWERS.decode(payload).execution
         return NotifyNext(thing_name, self._read_execution(thing_name, execution))
+
+    def decode_notify(self, thing_name: str, payload: bytes) -> Notify:
+        """What a ``notify`` payload says."""
+        jobs, read = _ANSWERS.decode(payload).jobs, self._read_summary
+        return Notify(
+            thing_name, *([*map(read, jobs.get(s, ()))] for s in ("IN_PROGRESS", "QUEUED"))
+        )
 
     def _read_summary(self, members: dict[str, Any]) -> JobExecutionSummary:
         started = members.get("startedAt")

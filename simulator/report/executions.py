@@ -2,7 +2,8 @@
 
 Rule 1: names become numbers here, once: a thing is its index in the fleet (-1: none of ours), a job
         its place among the scenario's.
-Rule 2: a million executions are read by attribute, column for column, and never looked at again.
+Rule 2: executions come as columns already (``simulator.executions``); what the report needs of
+        them, and what it finds out about each, stands in one table.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.executions import Executions as Columns
 from simulator.jobs.ledger import ABORTED
-from simulator.jobs.model import STATUSES, Job, JobExecution, JobStatus
+from simulator.jobs.model import STATUSES, Job, JobStatus
 from simulator.owner import Listed
 
 Executions = NDArray[Any]
@@ -64,26 +66,52 @@ class Outcome:
     jobs: tuple[JobEnd, ...]
 
 
-def outcome_of(jobs: Mapping[str, Job], job_ids: Sequence[str], names: Sequence[str]) -> Outcome:
+def outcome_of(
+    jobs: Mapping[str, Job], job_ids: Sequence[str], names: Sequence[str], found: Columns
+) -> Outcome:
     """What a service in this process says of the scenario's jobs (some may not have been made).
 
-    ``names`` are the fleet's things.
+    ``names`` are the fleet's things, ``found`` the executions of all of the service's jobs.
     """
-    index = {name: at for at, name in enumerate(names)}
-    tables, ends = [np.zeros(0, DTYPE)], []
+    ends = []
     counts = dict.fromkeys(STATUSES, 0)
-    for at, job_id in enumerate(job_ids):
+    for job_id in job_ids:
         job = jobs.get(job_id)
         if job is None:
             ends.append(JobEnd(job_id, "", False, 0, np.empty(0, np.int32)))
             continue
-        tables.append(_table(at, job.executions, index))
         for status, count in job.counts.items():
             counts[status] += count
-        left, targets = len(job.things) - job.released, things_of(job.things, index)
+        left, targets = len(job.things) - job.released, _targets(job.things, names)
         ends.append(JobEnd(job_id, job.status, job.reason_code == ABORTED, left, targets))
     told: dict[str, int] = {status: count for status, count in counts.items() if count}
-    return Outcome(told, series(np.concatenate(tables)), tuple(ends))
+    return Outcome(told, series(_table(found, job_ids)), tuple(ends))
+
+
+def _targets(things: Sequence[str], names: Sequence[str]) -> NDArray[np.int32]:
+    """A job's things as indexes; a million names are looked up only where they have to be."""
+    if things == names:
+        return np.arange(len(names), dtype=np.int32)
+    return things_of(things, {name: at for at, name in enumerate(names)})
+
+
+def _table(found: Columns, job_ids: Sequence[str]) -> Executions:
+    """Rows of the scenario's jobs, which have their numbers here by the scenario's order."""
+    places = {job_id: at for at, job_id in enumerate(job_ids)}
+    job = np.array([places.get(job_id, -1) for job_id in (*found.jobs, "")], np.int16)
+    columns = found.columns
+    table = np.zeros(len(found), DTYPE)
+    table["job"] = job[columns["job"]]
+    for ours, theirs in (
+        ("thing", "thing"),
+        ("number", "number"),
+        ("status", "status"),
+        ("queued", "queued"),
+        ("started", "started"),
+        ("ended", "updated"),
+    ):
+        table[ours] = columns[theirs]
+    return table[table["job"] >= 0] if -1 in job[:-1] else table
 
 
 def listed(rows: Sequence[Listed], names: Sequence[str]) -> Executions:
@@ -102,20 +130,6 @@ def listed(rows: Sequence[Listed], names: Sequence[str]) -> Executions:
 def things_of(names: Iterable[str], index: Mapping[str, int]) -> NDArray[np.int32]:
     """Names as indexes, -1 for those that are none of the fleet's."""
     return np.fromiter((index.get(name, -1) for name in names), np.int32)
-
-
-def _table(job: int, executions: Sequence[JobExecution], index: Mapping[str, int]) -> Executions:
-    count = len(executions)
-    table = np.zeros(count, DTYPE)
-    table["thing"] = things_of((e.thing_name for e in executions), index)
-    table["job"] = job
-    table["number"] = np.fromiter((e.execution_number for e in executions), np.int32, count)
-    table["status"] = np.fromiter((CODES[e.status] for e in executions), np.int8, count)
-    table["queued"] = np.fromiter((e.queued_at for e in executions), np.float64, count)
-    table["started"] = np.array([e.started_at for e in executions], np.float64)  # None becomes nan
-    table["ended"] = np.fromiter((e.last_updated_at for e in executions), np.float64, count)
-    gone = np.fromiter((e.deleted for e in executions), np.bool_, count)
-    return table[~gone] if gone.any() else table
 
 
 def series(table: Executions) -> Executions:

@@ -257,12 +257,16 @@ class Summary(msgspec.Struct):
     jobs: Annotated[dict[str, JobNumbers], _keys("jobs")]
     """Where there are several."""
     timeline: Timeline
+    incidents: Annotated[dict[str, Count], _keys("any")] = {}
+    """How often each incident did something to somebody, by name."""
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
     """The summary as JSON members."""
     members = msgspec.to_builtins(summary)
     assert isinstance(members, dict)
+    if not summary.incidents:
+        del members["incidents"]
     return members
 
 

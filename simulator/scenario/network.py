@@ -46,8 +46,10 @@ JITTER: Final = "Added to each round trip."
 LOST_REPLIES: Final = "The request arrives, its reply does not."
 LOST_REQUESTS: Final = "The request never arrives."
 DUPLICATED: Final = "The request arrives twice."
-REORDERED: Final = "The request arrives after the next one of the same thing."
-DISCONNECTS: Final = "Time between two losses of a thing's connection."
+REORDERED: Final = (
+    "The request arrives after the next one of the same thing, or reply_timeout late."
+)
+DISCONNECTS: Final = "How long a connection lives, in scenario time."
 CLOCK_SKEW: Final = "What a thing's own clock is off by: drawn once, ahead or behind."
 REPLY_TIMEOUT: Final = "How long a thing waits for a reply."
 
@@ -68,7 +70,10 @@ class OwnNetwork(Part):
 
 
 class NetworkPart(Part):
-    """The things' network. Its times are never scaled; partitions and storms are scenario time."""
+    """The things' network.
+
+    What a protocol waits for is never scaled; disconnects, partitions and storms are scenario time.
+    """
 
     latency: Distribution = Field(NO_TIME, description=LATENCY)
     jitter: Distribution | None = Field(None, description=JITTER)

@@ -209,7 +209,9 @@ def create_job(cell: Cell, target_arn: str | None = None) -> list[dict[str, Any]
     What a rehearsal does not need of a request, targets and tags, is as the scenario has it.
     """
     jobs = []
-    for job_id, written in zip(_job_ids(cell), create_requests(cell.mapping), strict=True):
+    for job_id, written in zip(
+        cell.loaded.scenario.job_ids, create_requests(cell.mapping), strict=True
+    ):
         given = {key: value for key, value in written.items() if value is not None}
         targets = given.pop("targets", None)
         if target_arn is not None:
@@ -217,9 +219,3 @@ def create_job(cell: Cell, target_arn: str | None = None) -> list[dict[str, Any]
         request = as_request(given, PLACEHOLDER)
         jobs.append({"jobId": job_id, **request, "targets": targets or [PLACEHOLDER]})
     return jobs
-
-
-def _job_ids(cell: Cell) -> Sequence[str]:
-    scenario = cell.loaded.scenario
-    several: Sequence[str] | None = getattr(scenario, "job_ids", None)
-    return (scenario.job_id,) if several is None else several

@@ -13,7 +13,7 @@ import msgspec
 from simulator.errors import Disconnected, InvalidTopic, NoReply
 from simulator.jobs.messages import DataReply, DataRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
-from simulator.world import Listener
+from simulator.world import Listener, Ways
 
 CONNECT_WITHIN_S: Final = 20.0
 CONNECTING: Final = 64
@@ -40,8 +40,12 @@ class AiomqttNetwork:
 class AiomqttLink:
     """One thing's connection."""
 
-    def __init__(self, network: AiomqttNetwork, name: str, thing: Listener) -> None:
+    def __init__(
+        self, network: AiomqttNetwork, name: str, thing: Listener, ways: Ways | None = None
+    ) -> None:
         self._network = network
+        self._ways = ways or Ways()
+        self._tokens = 0
         self._name = name
         self._thing = thing
         self._client: aiomqtt.Client | None = None
@@ -69,9 +73,13 @@ class AiomqttLink:
         if client is None or not self.connected:
             raise Disconnected("not connected")
         topic = request_topic(self._name, job_id, type(request))
+        if request.client_token is None:  # sent again, it keeps its token
+            self._tokens += 1
+            request.client_token = f"{self._name}{self._ways.suffix}-{self._tokens}"
+        timeout = self._ways.reply_timeout or self._network.reply_timeout
         future: asyncio.Future[DataReply] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(self._network.reply_timeout) as within:
+            async with asyncio.timeout(timeout) as within:
                 self._waiting[request.client_token] = (future, within)
                 await client.publish(topic, encode_request(request), qos=1)
                 return await future
@@ -97,16 +105,17 @@ class AiomqttLink:
     async def _read(self, ready: asyncio.Future[None]) -> None:
         """Own the client from its first byte to its last: aiomqtt wants one task for both."""
         host, port = self._network.address
+        filters = reply_filters(self._name, lists=self._ways.reader is not None)
         client = aiomqtt.Client(
             host,
             port,
-            identifier=self._name,
+            identifier=self._name + self._ways.suffix,
             keepalive=self._network.keep_alive,
             timeout=CONNECT_WITHIN_S,
         )
         try:
             async with client:
-                await client.subscribe([(name, 1) for name in reply_filters(self._name)])
+                await client.subscribe([(name, 1) for name in filters])
                 self._client, self.connected = client, True
                 ready.set_result(None)
                 async for message in client.messages:
@@ -146,5 +155,7 @@ class AiomqttLink:
                     waiting[0].set_exception(rejection)
             elif topic.endswith("/jobs/notify-next"):
                 self._thing.notified(wire.decode_notify_next(self._name, payload))
+            elif topic.endswith("/jobs/notify") and self._ways.reader is not None:
+                self._ways.reader(wire.decode_notify(self._name, payload))
         except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
             return  # not what the Jobs service says: not for us

@@ -17,7 +17,7 @@ from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRe
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
 from simulator.mqtt import Connect, Publish, encode_puback, encode_publish
 from simulator.mqtt_client import ClientConnection
-from simulator.world import Listener
+from simulator.world import Listener, Ways
 
 SWEEP_S: Final = 0.25
 CONNECTING: Final = 256
@@ -87,9 +87,14 @@ class MqttLink(ClientConnection):
 
     __slots__ = (
         "_acknowledgements",
+        "_client_id",
+        "_filters",
         "_name",
         "_network",
+        "_reply_timeout",
+        "_tell_list",
         "_thing",
+        "_tokens",
         "_update_accepted",
         "_update_job",
         "_update_topic",
@@ -99,10 +104,18 @@ class MqttLink(ClientConnection):
         "replied_in",
     )
 
-    def __init__(self, network: MqttNetwork, name: str, thing: Listener) -> None:
+    def __init__(
+        self, network: MqttNetwork, name: str, thing: Listener, ways: Ways | None = None
+    ) -> None:
         super().__init__(network.loop)
+        ways = ways or Ways()
         self._network = network
         self._name = name
+        self._client_id = name + ways.suffix
+        self._filters = reply_filters(name, lists=ways.reader is not None)
+        self._tell_list = ways.reader
+        self._reply_timeout = ways.reply_timeout or network.reply_timeout
+        self._tokens = 0
         self._thing = thing
         self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], float]] = {}
         self._acknowledgements = b""
@@ -122,8 +135,8 @@ class MqttLink(ClientConnection):
             Disconnected: no connection, or the broker refused it.
         """
         network = self._network
-        hello = Connect(self._name, keep_alive=network.keep_alive)
-        filters = tuple((name, 1) for name in reply_filters(self._name))
+        hello = Connect(self._client_id, keep_alive=network.keep_alive)
+        filters = tuple((name, 1) for name in self._filters)
         async with network.gate:
             await self.dial(network.address, hello, filters)
         self.connected = True
@@ -143,9 +156,12 @@ class MqttLink(ClientConnection):
             if type(request) is UpdateJobExecutionRequest and job_id is not None:
                 self._update_job, self._update_topic = job_id, topic
                 self._update_accepted = name + "/accepted"
+        if request.client_token is None:  # sent again, it keeps its token
+            self._tokens += 1
+            request.client_token = f"{self._client_id}-{self._tokens}"
         future: asyncio.Future[DataReply] = network.loop.create_future()
         now = network.loop.time()
-        self._waiting[request.client_token] = (future, now + network.reply_timeout)
+        self._waiting[request.client_token] = (future, now + self._reply_timeout)
         self._wrote = now
         data = encode_publish(topic, encode_request(request), 1, self.next_id())
         if self._acknowledgements:
@@ -216,6 +232,8 @@ class MqttLink(ClientConnection):
             else:
                 if topic.endswith("/jobs/notify-next"):
                     self._thing.notified(wire.decode_notify_next(self._name, payload))
+                elif self._tell_list is not None and topic.endswith("/jobs/notify"):
+                    self._tell_list(wire.decode_notify(self._name, payload))
                 return
         except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
             return  # not what the Jobs service says: not for us

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import results
-from simulator.behaviour import NetworkChance, Partition, Selection, Storm, StormChance, chances
+from simulator.behaviour import (
+    Network,
+    NetworkChance,
+    Partition,
+    Selection,
+    Storm,
+    StormChance,
+    chances,
+)
 from simulator.errors import Disconnected, NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.transports.lossy import LossyLink
@@ -86,6 +94,10 @@ class Weather:
         """The chance of a thing's network: its cohort's own, or the scenario's."""
         world = self._world
         return self._chances[world.work.cohort_of(index)] if self._chances else world.chance
+
+    def network_of(self, index: int) -> Network:
+        """A thing's network."""
+        return self.chance_of(index).network
 
     # ----------------------------------------------------------------------- time
 

@@ -277,6 +277,20 @@ def test_without_a_target_the_job_has_a_placeholder_that_botocore_takes(path: Pa
     assert set(request) <= set(shape.members)
 
 
+def test_each_of_several_jobs_has_a_file_of_its_own(path: Path) -> None:
+    path.write_text(
+        "fleet: [{cohort: g, things: 3, work: {duration: 1s}}]\n"
+        "jobs:\n  - {create: {jobId: a, document: {}}}\n"
+        "  - {create: {jobId: b, document: {x: 1}}, at: 1m}\n"
+    )
+    vary = "jobs.b.create.jobExecutionsRolloutConfig.maximumPerMinute=7"
+    swept = sweep(Plan.of(path, [vary], 1), path.parent / "out")
+    assert [file.name for file in swept.create_jobs] == ["create-job-a.json", "create-job-b.json"]
+    request = json.loads(swept.create_jobs[1].read_text())
+    assert request["jobExecutionsRolloutConfig"] == {"maximumPerMinute": 7}
+    assert "jobExecutionsRolloutConfig" not in json.loads(swept.create_jobs[0].read_text())
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
