@@ -22,6 +22,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from simulator.errors import JobfleetError
 from simulator.live_run import exit_code_of
+from simulator.run import Resolved
 from simulator.stage import Stage, check_host, name_of, resolve
 
 log = logging.getLogger(__name__)
@@ -176,7 +177,7 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         return
     options: Any = environment.parsed_options
     try:
-        _resolved(environment, 1)
+        _resolved(environment, 1, 1)
         _address(environment)
         environment.given_host = environment.host  # the embedded one takes its place
     except JobfleetError as error:
@@ -184,12 +185,13 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
     options.stage = None
 
 
-def _resolved(environment: Environment, users: int) -> Any:
+def _resolved(environment: Environment, users: int, workers: int) -> Resolved:
     options: Any = environment.parsed_options
     things = options.things
     if things is None and options.scenario is None:
         kinds = [kind.things for kind in environment.user_classes]
-        things = users if None in kinds else max(kinds)
+        # Locust gives each worker as many users, but for one: so each user has a thing of its own
+        things = -(-users // workers) * workers if None in kinds else max(kinds)
     return resolve(options.scenario, options.seed, things)
 
 
@@ -197,7 +199,7 @@ def _address(environment: Environment) -> tuple[str, int] | None:
     options: Any = environment.parsed_options
     if environment.host is None:
         return None
-    scale = _resolved(environment, 1).scenario.load.time_scale
+    scale = _resolved(environment, 1, 1).scenario.load.time_scale
     return check_host(environment.host, options.i_own_this_target, scale)
 
 
@@ -208,12 +210,13 @@ def _begin(environment: Environment, **_: object) -> None:
         return
     options: Any = environment.parsed_options
     users = runner.target_user_count
+    workers = runner.worker_count if isinstance(runner, MasterRunner) else 1
     try:
         stage = Stage(
-            _resolved(environment, users),
+            _resolved(environment, users, workers),
             _address(environment),
             users=users,
-            workers=runner.worker_count if isinstance(runner, MasterRunner) else 1,
+            workers=workers,
             with_job=any(kind.with_job for kind in environment.user_classes),
         )
     except Exception as error:
