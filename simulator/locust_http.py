@@ -2,8 +2,9 @@
 
 Importing this imports locust, which patches the process with gevent.
 
-Rule 1: nothing starts at import; the stage is set at ``test_start`` in the process that runs the
-        test or leads it, and its workers are told with the first users that they are to spawn.
+Rule 1: nothing starts at import; the stage is set in the process that runs the test or leads it
+        (at ``init``, with the web UI at ``test_start``), and its workers are told with the first
+        users that they are to spawn.
 Rule 2: a refused ``expectedVersion`` is no failure but a row of its own in Locust's tables: with
         optimistic concurrency it is what is expected to happen. Any other refusal is a failure,
         named by its code.
@@ -18,7 +19,7 @@ from gevent import sleep
 from locust import FastHttpUser, constant, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from simulator.errors import JobfleetError
 from simulator.live_run import exit_code_of
@@ -171,18 +172,20 @@ def _options(parser: LocustArgumentParser) -> None:
 
 
 @events.init.add_listener
-def _init(environment: Environment, runner: object, **_: object) -> None:
-    """Check what can be checked before anything starts."""
+def _init(environment: Environment, runner: Runner, **_: object) -> None:
+    """Check everything; without the web UI, set the stage before ``-t`` begins to count."""
     if isinstance(runner, WorkerRunner):
         return
     options: Any = environment.parsed_options
+    environment.given_host, options.stage = environment.host, None
     try:
         _resolved(environment, 1, 1)
         _address(environment)
-        environment.given_host = environment.host  # the embedded one takes its place
-    except JobfleetError as error:
+        if environment.web_ui is None:
+            expected = options.expect_workers if isinstance(runner, MasterRunner) else 1
+            _set(environment, options.num_users or 1, expected)
+    except Exception as error:
         _give_up(error)
-    options.stage = None
 
 
 def _resolved(environment: Environment, users: int, workers: int) -> Resolved:
@@ -203,27 +206,32 @@ def _address(environment: Environment) -> tuple[str, int] | None:
     return check_host(environment.host, options.i_own_this_target, scale)
 
 
+def _set(environment: Environment, users: int, workers: int) -> None:
+    stage = Stage(
+        _resolved(environment, users, workers),
+        _address(environment),
+        users=users,
+        workers=workers,
+        with_job=any(kind.with_job for kind in environment.user_classes),
+    )
+    _stages.append(stage)
+    environment.parsed_options.stage = stage.told
+    environment.host = stage.host
+
+
 @events.test_start.add_listener
 def _begin(environment: Environment, **_: object) -> None:
     runner = environment.runner
     if runner is None or isinstance(runner, WorkerRunner):
         return
-    options: Any = environment.parsed_options
-    users = runner.target_user_count
     workers = runner.worker_count if isinstance(runner, MasterRunner) else 1
     try:
-        stage = Stage(
-            _resolved(environment, users, workers),
-            _address(environment),
-            users=users,
-            workers=workers,
-            with_job=any(kind.with_job for kind in environment.user_classes),
-        )
+        if not _stages:
+            _set(environment, runner.target_user_count, workers)
     except Exception as error:
         _give_up(error)
-    _stages.append(stage)
-    options.stage = stage.told
-    environment.host = stage.host
+    told = environment.parsed_options.stage
+    told["workers"] = max(told["workers"], workers)
 
 
 @events.test_stop.add_listener
