@@ -227,15 +227,28 @@ class Rehearsal:
         loop = VirtualLoop(self._patience)  # type: ignore[abstract]
         with frozen_garbage():
             try:
-                finished = loop.run_until_complete(self._run(loop))
+                seen = loop.run_until_complete(self._run(loop))
             finally:
                 loop.close()
-        assert isinstance(finished, Finished)
+        assert isinstance(seen, _Seen)
+        summary = summarise(  # the world has gone by now: this needs its memory
+            self.resolved,
+            seen.records,
+            seen.outcome,
+            seen.fates,
+            clock="virtual",
+            transport="memory",
+            clock_s=seen.clock_s,
+            time_scale=1.0,
+            ended=seen.ended,
+        )
+        summary.incidents = seen.incidents
+        finished = Finished(self.resolved, summary, seen.records, 0.0, executions=seen.executions)
         finished.wall_s = time.perf_counter() - began
         finished.wakeups = loop.wakeups
         return finished
 
-    async def _run(self, loop: VirtualLoop) -> Finished:
+    async def _run(self, loop: VirtualLoop) -> "_Seen":
         scenario, recorder = self.resolved.scenario, Recorder()
         quotas: Literal["aws"] | None = "aws" if scenario.quotas == "aws" else None
         service = JobsService(epoch=scenario.epoch_s, quotas=quotas, notify=False)
@@ -280,20 +293,8 @@ class Rehearsal:
         host.close()
         fleet.stop()
         _untie(fleet, service, host)
-        records = recorder.records()
-        summary = summarise(
-            self.resolved,
-            records,
-            outcome,
-            fates,
-            clock="virtual",
-            transport="memory",
-            clock_s=clock_s,
-            time_scale=1.0,
-            ended=ended,
-        )
-        summary.incidents = director.counts
-        return Finished(self.resolved, summary, records, wall_s=0.0, executions=executions)
+        records, incidents = recorder.records(), director.counts
+        return _Seen(outcome, fates, records, executions, incidents, clock_s, ended)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -320,6 +321,19 @@ class Rehearsal:
                 self.progress(Progress.of(jobs, world.now(), until, said - began))
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is left of a world that was rehearsed."""
+
+    outcome: Outcome
+    fates: Fates
+    records: Records
+    executions: Executions
+    incidents: dict[str, int]
+    clock_s: float
+    ended: str
+
+
 def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
     """Let things, jobs and host not know each other any more, once nobody asks them.
 
@@ -331,6 +345,7 @@ def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
     for job in service.jobs.values():
         job.latest.clear()
         job.executions.clear()
+    service.history.clear()
     host.listeners.clear()
 
 

@@ -146,13 +146,21 @@ class WorkTable:
         self._attributes: dict[tuple[int, str], NDArray[np.int64]] = {}
         self._batch_of: Any = self._in_batches()
         self._luck_key = mix(seed, _AWAY, _REASON)
+        self._names: list[str] = []
 
     def __len__(self) -> int:
         return self._starts[-1]
 
     def names(self) -> list[str]:
-        """Every thing's name, in order: ``{cohort}-{number within the cohort}``."""
-        return [f"{cohort.name}-{i:06d}" for cohort in self.cohorts for i in range(cohort.things)]
+        """Every thing's name, in order: ``{cohort}-{number within the cohort}``. Not to be changed.
+
+        The same strings each time: a look-up by the very string that is the key is the fastest.
+        """
+        if not self._names:
+            self._names = [
+                f"{cohort.name}-{i:06d}" for cohort in self.cohorts for i in range(cohort.things)
+            ]
+        return self._names
 
     def cohort_of(self, thing: int) -> int:
         """The index of a thing's cohort."""

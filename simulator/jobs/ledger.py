@@ -291,8 +291,11 @@ class Ledger(Board):
             self.effects.append(execution_event(execution, execution.status.lower(), arn))
         if job.abort is not None and job.status in ("IN_PROGRESS", "SCHEDULED"):
             self._abort(job, now)
-        retried = job.retry is not None and execution.status in rollout.RETRIED
-        if retried and rollout.retries_left(execution) and self.wanted(job, thing_name):
+        if (
+            job.retry is not None
+            and rollout.retries_left(execution)
+            and self.wanted(job, thing_name)
+        ):
             if job.phase == "OPEN":
                 self._enqueue(job, thing_name, now, execution.retry_attempt + 1)
             elif job.phase == "CLOSED":
