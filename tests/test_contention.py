@@ -1,4 +1,4 @@
-"""The theory of conflicts, against counting; the shape, against the rehearsal's own ramp."""
+"""The theory of conflicts, against counting; which things users have, and which hosts."""
 
 from fractions import Fraction
 from math import pi, sqrt
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.behaviour import ramp
 from simulator.contention import conflict_rate, overall_conflict_rate, updates_per_accepted
 from simulator.errors import UsageError
 from simulator.stage import check_host, name_of
@@ -73,7 +72,3 @@ def test_hosts_that_are_refused(host: str, scale: float, said: str) -> None:
 def test_hosts_that_are_taken() -> None:
     assert check_host("http://127.0.0.1:8080", None, 1) == ("127.0.0.1", 8080)
     assert check_host("http://192.0.2.1/", "192.0.2.1", 1) == ("192.0.2.1", 80)
-
-
-def test_the_rehearsals_ramp_is_what_a_shape_follows() -> None:
-    assert ramp(2, 4) == [0, 0.5, 1, 1.5]
