@@ -148,9 +148,9 @@ async def _try(options: TrialOptions, folder: Folder) -> Trial:
         copies: list[_Copy] = []
         try:
             for thing in things:
-                for number in range(1, options.per_thing + 1):
+                for nth in range(1, options.per_thing + 1):
                     witness = court.witnesses[thing]
-                    copies.append(await _start(options, folder.path, addresses, witness, number))
+                    copies.append(await _start(options, folder.path, addresses, witness, nth))
             ended = await _watch(options, playbook, host, court, copies, interrupted)
         finally:
             playbook.stop()
