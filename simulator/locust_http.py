@@ -51,6 +51,18 @@ def found_version(status: int, text: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def members_of(reply: Any) -> dict[str, Any]:
+    """What a reply says; one that is no JSON object is a failure, and says nothing."""
+    try:
+        members = reply.json()
+    except ValueError:
+        members = None
+    if isinstance(members, dict):
+        return members
+    reply.failure(f"{reply.status_code} with a body that is no JSON object")
+    return {}
+
+
 class JobsUser(FastHttpUser):
     """A user that has a thing's name, and sends requests named as AWS names the operations."""
 
@@ -80,8 +92,7 @@ class JobsUser(FastHttpUser):
             method, path, name=operation, json=body, catch_response=True
         ) as reply:
             if 0 < reply.status_code < 400:
-                members: dict[str, Any] = reply.json()
-                return members
+                return members_of(reply)
             if reply.status_code in allow:
                 reply.success()
                 return {}
@@ -140,9 +151,12 @@ class ThingOverHttp(JobsUser):
         path = f"/things/{self.name}/jobs/{self.job}"
         with self.client.post(path, name=UPDATE, json=body, catch_response=True) as reply:
             if reply.status_code == 200:
-                self.version = reply.json()["executionState"]["versionNumber"]
-                return None
-            if found_version(reply.status_code, reply.text or "") is None:
+                state = members_of(reply).get("executionState")
+                if state:
+                    self.version = state["versionNumber"]
+                    return None
+                reply.failure("200 without the executionState that was asked for")
+            elif found_version(reply.status_code, reply.text or "") is None:
                 code = (reply.headers or {}).get("x-amzn-ErrorType") or reply.error
                 reply.failure(f"{reply.status_code} {code}")
             else:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from simulator.behaviour import EVERYTHING
 from simulator.embedded import EmbeddedService
 from simulator.errors import UsageError
 from simulator.owner import Owner
@@ -38,6 +39,12 @@ def resolve(scenario: str | None, seed: int | None, things: int | None) -> Resol
         JobfleetError: something is wrong with it.
     """
     loaded = loads(PLAIN, "http") if scenario is None else load(Path(scenario))
+    first = loaded.scenario.jobs()[0]
+    if first.targets != EVERYTHING:
+        raise UsageError(
+            f"{scenario}: job {first.job_id} is for a part of the things; load over HTTP needs a "
+            "first job without where and share"
+        )
     return Resolved.of(loaded, seed, things)
 
 

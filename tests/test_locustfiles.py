@@ -118,6 +118,7 @@ def test_a_shaped_fleet_begins_as_its_scenario_ramps(tmp_path: Path) -> None:
     [
         (("--things", "0"), 2, "--things 0: a fleet has at least one thing"),
         (("--scenario", "nowhere.yaml"), 2, "nowhere.yaml: cannot be read"),
+        (("--scenario", "scenarios/canary-then-fleet.yaml"), 2, "job canary is for a part of"),
         (("--host", "http://192.0.2.7"), 2, "say --i-own-this-target 192.0.2.7"),
         (("--host", "http://127.0.0.1:9"), 3, "the service at 127.0.0.1:9 cannot be reached"),
     ],
