@@ -82,13 +82,6 @@ class Campaign:
         for timer in self._timers:
             timer.cancel()
 
-    def look(self) -> None:
-        """See whether a job was deleted: that is told to nobody."""
-        for plan in self._plans:
-            missing = plan.job_id not in self._host.service.jobs
-            if missing and self._ends.get(plan.job_id) == "":
-                self._ended(plan.job_id, "deleted")
-
     def _create(self, job_id: str) -> None:
         host = self._host
         host.service.create_job(
@@ -98,7 +91,7 @@ class Campaign:
         host.publish()
 
     def _heard(self, effect: Effect, _now: float) -> None:
-        if isinstance(effect, JobEnded) and effect.job_id in self._targets:
+        if isinstance(effect, JobEnded) and self._ends.get(effect.job_id) == "":
             self._ended(effect.job_id, effect.status.lower())
 
     def _ended(self, job_id: str, how: str) -> None:
