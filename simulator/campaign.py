@@ -91,7 +91,7 @@ class Campaign:
         host.publish()
 
     def _heard(self, effect: Effect, _now: float) -> None:
-        if isinstance(effect, JobEnded) and effect.job_id in self._targets:
+        if isinstance(effect, JobEnded) and self._ends.get(effect.job_id) == "":
             self._ended(effect.job_id, effect.status.lower())
 
     def _ended(self, job_id: str, how: str) -> None:

@@ -30,7 +30,7 @@ from simulator.garbage import short_pauses
 from simulator.live import LiveFleet, LoopThread, check_target, unreachable
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
-from simulator.owner import Owner
+from simulator.owner import DELETED, Owner
 from simulator.report.counts import schedule_slip
 from simulator.report.executions import JobEnd, Outcome, listed
 from simulator.report.summary import COMPLETED
@@ -296,10 +296,11 @@ class LiveRun:
         tables, ends, begin = [listed([], ())], [], 0.0
         try:
             for at, plan in enumerate(self.plans):
-                if self.exit_code == EXIT_TARGET or plan.job_id in self._targets:
+                gone = self.exit_code == EXIT_TARGET or plan.job_id in self._targets
+                status, found = (DELETED, {}) if gone else self.owner.describe_job(plan.job_id)
+                if status == DELETED:
                     ends.append(JobEnd(plan.job_id, "", False, 0, np.empty(0, np.int32)))
                     continue
-                status, found = self.owner.describe_job(plan.job_id)
                 counts.update(found)
                 table = listed(list(self.owner.executions(plan.job_id)), self.fleet.names)
                 table["job"] = at

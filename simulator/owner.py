@@ -21,6 +21,9 @@ TRIES: Final = 20
 """A control plane with AWS's quotas takes ten requests a second: so often, and so long apart, a
 throttled one is sent again."""
 
+DELETED: Final = "DELETED"
+"""The status, as we tell it, of a job that is not there any more."""
+
 COUNTERS: Final = {
     "numberOfQueuedThings": "QUEUED",
     "numberOfInProgressThings": "IN_PROGRESS",
@@ -96,7 +99,10 @@ class Owner:
     def describe_job(self, job_id: str) -> tuple[str, dict[str, int]]:
         """A job's status, and its executions by status (those that are not zero)."""
         try:
-            job = self._call("GET", f"/jobs/{quote(job_id)}")["job"]
+            answer = self._call("GET", f"/jobs/{quote(job_id)}", allow=(404,))
+            if answer is None:
+                return DELETED, {}
+            job = answer["job"]
             details = job.get("jobProcessDetails", {})
             counts = {status: int(details.get(name, 0)) for name, status in COUNTERS.items()}
             self.created_at = float(job["createdAt"])

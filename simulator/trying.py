@@ -126,8 +126,8 @@ def run_trial(options: TrialOptions) -> Trial:
 
 async def _try(options: TrialOptions, folder: Folder) -> Trial:
     interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, interrupted.set)
     scenario = options.resolved.scenario
     things = options.resolved.work().names()
     tls = _certificates(folder.path / "certs", things) if options.tls else None

@@ -88,8 +88,9 @@ def try_agent(
     if copies is None and wanted < things:
         typer.echo(f"Note: {wanted} copies for a fleet of {things:,}; --copies says more", err=True)
     resolved = Resolved.of(loaded, seed, wanted)
-    shown = _copies(wanted, per_thing)
-    typer.echo(f"Scenario {resolved.name}, seed {resolved.seed}, {shown}", err=True)
+    typer.echo(
+        f"Scenario {resolved.name}, seed {resolved.seed}, {_copies(wanted, per_thing)}", err=True
+    )
     scale = resolved.scenario.load.time_scale if time_scale is None else time_scale
     trial = run_trial(TrialOptions(resolved, tuple(command), scale, timeout, per_thing, tls, out))
     if as_json:
