@@ -80,3 +80,20 @@ def test_a_job_that_was_completed_before_it_is_deleted_counts_as_completed() -> 
         "load: {until: 1d}\n"
     )
     assert (finished.summary.ended, finished.summary.elapsed_s) == ("job completed", 3690.0)
+
+
+def test_who_joins_is_a_target_and_who_leaves_before_its_turn_is_none() -> None:
+    """So each target has an execution or waits for one, and no share is above the whole."""
+    finished = run(
+        "jobs:\n"
+        "  - {create: {jobId: on, document: {}, targetSelection: CONTINUOUS,"
+        " jobExecutionsRolloutConfig: {maximumPerMinute: 1}}, where: {cohort: a}}\n"
+        "service:\n"
+        "  - {join: {where: {cohort: b}}, at: 90s}\n"
+        "  - {leave: {where: {cohort: a}}, at: 150s}\n"
+        "load: {until: 330s}\n"
+    )
+    summary = finished.summary
+    assert summary.executions == {"SUCCEEDED": 8}  # three of a, one a minute, and all of b
+    assert (summary.targets, summary.not_rolled_out) == (12, 4)
+    assert {name: part.targets for name, part in summary.cohorts.items()} == {"a": 7, "b": 5}

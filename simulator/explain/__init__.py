@@ -110,9 +110,8 @@ def _lines(explained: Explained) -> Iterator[str]:
     )
     yield f"  the job ends at                    {_time(now.ends_s)}{spread}"
     if away:
-        rehearsed = explained.small.summary
-        took, how = _time(rehearsed.elapsed_s), rehearsed.ended
-        yield f"  as things are there, rehearsed     {took} ({how})"
+        seen = explained.small.summary
+        yield f"  as things are there, rehearsed     {_time(seen.elapsed_s)} ({seen.ended})"
     if now.elapsed_s < now.ends_s and now.aborts_s is None:
         yield f"  load.until ends the run before, at {_time(now.elapsed_s)}"
     if now.aborts_s is not None:

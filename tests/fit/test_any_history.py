@@ -58,7 +58,7 @@ def test_any_history_is_fitted_or_refused(
 
 
 def test_a_thing_that_alone_was_late_is_away_for_as_long_as_that() -> None:
-    """One late start says nothing of a shape, but of a scale: a second of presence is none."""
+    """One late start says nothing of a shape, but of a scale."""
     there = [_started(f"a-{at}", 0.2) for at in range(3)]
     fitted = fit_executions([*there, _started("a-3", 741_339.5)], FINE, Wanted(bootstrap=2), "x")
     away = fitted.cohorts[0].waits.away
