@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, serving, studies, trials
+from simulator.cli import fitting, provisioning, serving, studies, trials
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -82,6 +82,8 @@ app.command()(studies.shrink)
 app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(provisioning.provision)
+app.command()(provisioning.cleanup)
 
 
 @app.command()
