@@ -33,7 +33,8 @@ from simulator.today import utc_now
 
 EXISTS: Final = "ResourceAlreadyExistsException"
 SHOWN_COLLISIONS: Final = 5
-ROOTS: Final = ("Amazon Root CA", "Starfield Services Root Certificate Authority")
+ROOTS: Final = "Amazon Root CA "
+"""How those are called to which AWS's ATS endpoints chain."""
 LABELLED: Final = re.compile(
     r'# Label: "([^"]*)".*?(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----)', re.DOTALL
 )
