@@ -106,14 +106,14 @@ def test_this_machine_needs_nothing_and_has_no_bounds() -> None:
 def test_a_foreign_host_is_named_exactly() -> None:
     target = "mqtt://mine.example:1883"
     for owned in ([], ["example"], ["mine.example.org"], ["*.example"], ["*"], ["192.0.2.7"]):
-        with pytest.raises(UsageError, match="--i-own-this-target mine.example"):
+        with pytest.raises(UsageError, match=r"--i-own-this-target mine.example"):
             admit([target], owned, None, never, 60, None, book)
     found = admit([target], ["Mine.Example."], None, never, 60, None, book)
     assert found == interlock.Bounds(60, interlock.FOREIGN_RATE)
 
 
 def test_every_target_of_a_run_is_looked_at() -> None:
-    with pytest.raises(UsageError, match="10.0.0.9 is not on this machine"):
+    with pytest.raises(UsageError, match=r"10\.0\.0\.9 is not on this machine"):
         admit(["mqtt://localhost", "http://10.0.0.9:80"], [], None, never, 60, None, book)
 
 
@@ -133,5 +133,5 @@ def test_aws_needs_its_account_and_no_other() -> None:
     ("seconds", "rate"), [(0, 1), (86_401, 1), (float("inf"), 1), (60, 201), (60, 0), (60, -1)]
 )
 def test_a_run_that_leaves_is_bounded(seconds: float, rate: float) -> None:
-    with pytest.raises(UsageError, match="at most|ceiling|above what AWS takes"):
+    with pytest.raises(UsageError, match=r"at most|ceiling|above what AWS takes"):
         bounds(Place.AWS, seconds, rate)

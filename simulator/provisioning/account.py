@@ -12,6 +12,8 @@ botocore is enough (boto3 is a veneer over these very clients), and is imported 
 
 import contextlib
 import difflib
+import functools
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -81,11 +83,9 @@ class Account:
 
         with understood("configuration"):
             session = botocore.session.Session(profile=profile)
-            name = region or session.get_config_variable("region")
+            # As version 2 of the AWS CLI does; botocore reads the second variable only.
+            name = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
             self.region = _checked(session, name, endpoint_url)
-            self.is_here = endpoint_url is not None and (
-                place(host_of(endpoint_url)) is Place.LOOPBACK
-            )
             if session.get_credentials() is None:
                 raise UsageError(NO_CREDENTIALS)
             config = Config(
@@ -93,12 +93,13 @@ class Account:
                 connect_timeout=TIMEOUT_S,
                 read_timeout=TIMEOUT_S,
             )
-            self._clients = {
-                service: session.create_client(
+            self._client = functools.cache(
+                lambda service: session.create_client(
                     service, region_name=self.region, endpoint_url=endpoint_url, config=config
                 )
-                for service in ("iot", "sts")
-            }
+            )
+            answering = self._client("iot").meta.endpoint_url  # AWS_ENDPOINT_URL counts, too
+        self.is_here = place(host_of(answering)) is Place.LOOPBACK
         self.endpoint_url = endpoint_url
         self._pace = pace
         self.throttled = 0
@@ -115,7 +116,7 @@ class Account:
         """
         from botocore import xform_name
 
-        client = self._clients["sts" if operation == "GetCallerIdentity" else "iot"]
+        client = self._client("sts" if operation == "GetCallerIdentity" else "iot")
         pause = FIRST_PAUSE_S
         for tries in range(1, TRIES + 1):
             self._pace.wait(operation)
@@ -213,6 +214,7 @@ def _checked(session: Any, region: str | None, endpoint_url: str | None) -> str:
 def understood(operation: str) -> Iterator[None]:
     """Translate botocore's errors into ours."""
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -227,7 +229,7 @@ def understood(operation: str) -> Iterator[None]:
         exceptions.ProxyConnectionError,
     ) as error:
         raise TargetError(f"{operation}: {error}") from None
-    except (exceptions.HTTPClientError, exceptions.ResponseParserError) as error:
+    except (exceptions.HTTPClientError, ResponseParserError) as error:
         raise NoReply(f"{operation}: no answer that can be read came: {error}") from None
     except exceptions.BotoCoreError as error:
         raise UsageError(f"{operation}: {error}") from None

@@ -1,12 +1,13 @@
 """Each test has an empty AWS account of its own, and no credentials but that one's."""
 
 from collections.abc import Iterator
-from functools import cache
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import botocore.loaders
+import botocore.session
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -55,7 +56,11 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(IoTBackend, "create_certificate_from_csr", certify)
 
 
+session = cache(botocore.session.Session)
+
+
 @pytest.fixture
-def account(settings: None) -> Iterator[None]:
+def account(settings: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
+        monkeypatch.setattr(botocore.session, "Session", session)
         yield

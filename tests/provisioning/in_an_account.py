@@ -1,6 +1,7 @@
 """An AWS account (moto) and what is in it; runs of provision and cleanup that end where we say."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def clean(directory: Path, account: Account) -> Cleaning:
     return cleaning
 
 
+@cache
 def iot() -> Any:
     return botocore.session.Session().create_client("iot", region_name=REGION)
 

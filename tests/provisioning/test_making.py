@@ -28,6 +28,11 @@ from tests.provisioning.in_an_account import (
 pytestmark = pytest.mark.usefixtures("account")
 CHANGES = 2 + 2 * 2 + 3 * 2
 """Policy and group; two certificates, each with the policy; two things, each linked twice."""
+KILLED = [
+    *((at, True) for at in range(1, CHANGES + 1)),
+    *((at, False) for at in (1, 2, 3, 4, 7, 8, 9)),
+]
+"""After each call; and before the first of each kind."""
 KINDS: list[Certificates] = ["per-thing", "one", "none"]
 
 
@@ -82,8 +87,7 @@ def test_keys_are_ours_alone_and_never_travel(tmp_path: Path) -> None:
     assert "CN=Amazon Root CA 1,O=Amazon,C=US" in {r.subject.rfc4514_string() for r in roots}
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, CHANGES + 1))
+@pytest.mark.parametrize(("at", "after"), KILLED)
 def test_killed_anywhere_and_resumed_nothing_is_made_twice(
     tmp_path: Path, at: int, after: bool
 ) -> None:
@@ -96,8 +100,7 @@ def test_killed_anywhere_and_resumed_nothing_is_made_twice(
     assert inventory() == EMPTY
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, CHANGES + 1))
+@pytest.mark.parametrize(("at", "after"), KILLED)
 def test_killed_anywhere_and_cleaned_up_nothing_stays(tmp_path: Path, at: int, after: bool) -> None:
     out = tmp_path / "out"
     with pytest.raises(Killed):
@@ -106,8 +109,7 @@ def test_killed_anywhere_and_cleaned_up_nothing_stays(tmp_path: Path, at: int, a
     assert inventory() == EMPTY
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, 13))
+@pytest.mark.parametrize(("at", "after"), KILLED)
 def test_a_cleanup_killed_anywhere_is_resumed(tmp_path: Path, at: int, after: bool) -> None:
     out = tmp_path / "out"
     make(out, wanted(2), Frail())
