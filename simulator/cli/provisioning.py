@@ -112,7 +112,10 @@ def _make(
         **wanted.identity(),
     }
     _confirm(asked, owner, f"make {wanted.things:,} things", yes)
-    with Ledger(directory, about) as ledger, _told(f"`jobfleet cleanup {directory}` removes"):
+    with (
+        Ledger(directory, about) as ledger,
+        _told(f"; `jobfleet cleanup {directory}` removes what there is"),
+    ):
         Making(asked, ledger, wanted, _progress).run()
         mark = ledger.mark
     _say_throttled(asked)
@@ -155,7 +158,7 @@ def cleanup(
             )
         _confirm(asked, owner, f"remove {standing:,} things with all that was made for them", yes)
         cleaning = Cleaning(asked, ledger, _progress)
-        with _told("run it again to remove"):
+        with _told(""):
             cleaning.run()
     _say_throttled(asked)
     typer.echo(f"Removed: {cleaning.removed:,} things, certificates, groups and policies")
@@ -235,10 +238,10 @@ def _told(hint: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"Interrupted; run it again to go on; {hint} what there is.", err=True)
+        typer.echo(f"Interrupted; run it again to go on{hint}", err=True)
         raise typer.Exit(INTERRUPTED_CODE) from None
     except (AwsRefused, NoReply, TargetError, UsageError):
-        typer.echo(f"Stopped; run it again to go on; {hint} what there is.", err=True)
+        typer.echo(f"Stopped; run it again to go on{hint}", err=True)
         raise
 
 
