@@ -23,6 +23,9 @@ The house in reading order (a module imports only from what stands above it here
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
+    interlock.py     whose host a load run may go to
+    provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,
+                     account, cost, ownership, making, cleaning
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times
     sample.py        the job of the AWS CLI page's example

@@ -38,7 +38,11 @@ FLOORS = [
     ["errand", "timers"],
     ["clock", "garbage", "today", "machine", "behaviour", "results", "executions", "open_files",
      "certificates", "endpoints.sigv4", "endpoints.identity", "endpoints.documents",
-     "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client"],
+     "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client", "interlock",
+     "provisioning.plan", "provisioning.ledger"],
+    ["provisioning.account", "provisioning.cost"],
+    ["provisioning.ownership"],
+    ["provisioning.making", "provisioning.cleaning"],
     ["report.summary"],
     ["expectations", "fit.special", "fit.cohorts", "fit.executions"],
     ["fit.laws", "fit.documents", "fit.settings", "fit.shares"],
@@ -90,14 +94,14 @@ FLOORS = [
     ["locust_http", "locust_shapes"],
     ["locust_contention", "locust_control_plane"],
     ["locust_bridge", "cli.runs", "cli.serving", "cli.trials", "cli.fitting", "cli.studies",
-     "aws_cli.driver"],
+     "cli.provisioning", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, serving, studies, trials
+from simulator.cli import fitting, provisioning, serving, studies, trials
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -67,10 +67,19 @@ def run(
         str | None,
         typer.Option(help="http://HOST:PORT of that service.", show_default=False),
     ] = None,
+    i_own_this_target: Annotated[
+        list[str] | None,
+        typer.Option(help="Host of a target that is not this machine. Repeat.", show_default=False),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(help="Account id, where the target is AWS.", show_default=False),
+    ] = None,
 ) -> None:
     """Run a scenario live over MQTT, Locust measuring."""
     from simulator.cli import runs
 
+    runs.admit(scenario, (target, control), i_own_this_target or [], account)
     raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control))
 
 
@@ -82,6 +91,8 @@ app.command()(studies.shrink)
 app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(provisioning.provision)
+app.command()(provisioning.cleanup)
 
 
 @app.command()

@@ -11,7 +11,9 @@ from typing import Final
 
 import typer
 
+from simulator import interlock
 from simulator.errors import ScenarioError, UsageError
+from simulator.interlock import Bounds
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
@@ -95,6 +97,27 @@ def live(
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
     return code
+
+
+def admit(
+    scenario: Path, targets: tuple[str | None, ...], owned: list[str], account: str | None
+) -> Bounds | None:
+    """Hold a live run's targets against the safety interlock; return the run's bounds, if any."""
+    if not any(targets):
+        return None
+
+    def account_of() -> str:
+        from simulator.provisioning.account import account_id
+
+        return account_id(None, None)
+
+    found = interlock.admit(targets, owned, account, account_of, load(scenario).scenario.load.until)
+    if found is not None:
+        typer.echo(
+            f"The target is not this machine: the run ends after {found.seconds:g} s at the latest",
+            err=True,
+        )
+    return found
 
 
 def check(scenarios: list[Path]) -> int:
