@@ -61,6 +61,7 @@ class ClientConnection(asyncio.Protocol):
     """A connection to a broker."""
 
     __slots__ = (
+        "_doubt",
         "_greeting",
         "_loop",
         "_packet_id",
@@ -81,6 +82,7 @@ class ClientConnection(asyncio.Protocol):
         self._packet_id = 0
         self._where = ""
         self._tls_alert = False
+        self._doubt = ""
         self._wrote = 0.0
         self.heard = 0.0
         self.level = 0
@@ -104,6 +106,7 @@ class ClientConnection(asyncio.Protocol):
         host, port = address
         self._where = f"{host}:{port}"
         self.level = hello.level
+        self._doubt = f"does it speak MQTT{'' if tls else ', and without TLS'}?"
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 self._reader = PacketReader("client", max_packet, hello.level)
@@ -209,7 +212,7 @@ class ClientConnection(asyncio.Protocol):
         """The socket is gone."""
         self._transport = None
         if self._greeting is not None and not self._greeting.done():
-            why = f"{self._where} closed the connection before its welcome"
+            why = f"{self._where} closed the connection before its welcome; {self._doubt}"
             if self._tls_alert:
                 why = f"{self._where} speaks TLS; use mqtts:// or wss:// for it"
             self._greeting.set_exception(Disconnected(why))

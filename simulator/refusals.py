@@ -46,7 +46,7 @@ def _of_tls(error: ssl.SSLError) -> str:
     ):
         return "that port speaks no TLS; use mqtt://, ws:// or http:// for it"
     if "EOF" in reason or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return "the other side closed the connection in the midst of TLS"
+        return "the other side closed the connection in the midst of TLS; does that port speak it?"
     if "ALERT" in reason:
         alert = reason.partition("ALERT_")[2].replace("_", " ").lower() or reason.lower()
         return (

@@ -147,7 +147,8 @@ class AiomqttLink:
                     self._heard(message.topic.value, bytes(payload) if payload else b"")
         except aiomqtt.MqttError as error:
             if not ready.done():
-                why = str(error) if error.__cause__ is None else in_words(error.__cause__)
+                beneath = error.__cause__ or error.__context__
+                why = in_words(beneath) if isinstance(beneath, OSError) else str(error)
                 self._network.refusal = f"cannot connect to {host}:{port}: {why}"
                 ready.set_exception(Disconnected(self._network.refusal))
         finally:
