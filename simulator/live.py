@@ -208,7 +208,7 @@ class LiveFleet:
             loop, lambda: clock() - self._start, self.recorder, scenario.load.time_scale
         )
         wire, timeout, target = Wire(scenario.epoch_s), world.network.reply_timeout, self._target
-        target.tls(world.work.names()[0])  # or it says what is missing
+        target.check(world.work.names())
         network: MqttNetwork | AiomqttNetwork | HttpNetwork
         if self._transport == "http":
             network = HttpNetwork(target, wire, timeout)

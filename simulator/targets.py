@@ -7,6 +7,7 @@ Rule 3: with a certificate per thing there is a TLS context per thing, made when
 
 import socket
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -168,18 +169,24 @@ class Target:
         if self.scheme not in SECURE:
             return None
         if self.certificates is not None:
+            self.check((thing,))
             pair = device_of(self.certificates, thing)
-            if not pair.certificate.exists():
-                raise UsageError(
-                    f"--certs {self.certificates} has no certificate of {thing}: "
-                    f"{pair.certificate.name} is missing; make it with jobfleet certs "
-                    f"{self.certificates} --thing {thing}"
-                )
             return self._context((pair.certificate, pair.key))
         made = self._contexts.get("")
         if made is None:
             made = self._contexts[""] = self._context(self.pair)
         return made
+
+    def check(self, things: Iterable[str]) -> None:
+        """See that each thing has its certificate, where each needs one; raise UsageError."""
+        directory = self.certificates
+        for thing in () if directory is None else things:
+            assert directory is not None
+            if not (found := device_of(directory, thing).certificate).exists():
+                raise UsageError(
+                    f"--certs {directory} has no certificate of {thing}: {found.name} is missing; "
+                    f"make it with jobfleet certs {directory} --thing {thing}"
+                )
 
     def _context(self, pair: tuple[Path, Path] | None) -> ssl.SSLContext:
         try:
