@@ -3,6 +3,7 @@
 The house in reading order (a module imports only from what stands above it here):
 
     errors.py        every exception we raise
+    refusals.py      why a connection did not come about, in words
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
                      enrolment, templates, control_plane, listings, data_plane, service, wire,
@@ -26,6 +27,8 @@ The house in reading order (a module imports only from what stands above it here
     interlock.py     whose host a load run may go to
     provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,
                      account, cost, ownership, making, cleaning
+    targets.py       what a live run is aimed at: URL, TLS, signatures
+    websocket_client.py the client's end of MQTT over WebSocket
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times
     sample.py        the job of the AWS CLI page's example

@@ -20,6 +20,7 @@ from simulator.owner import Owner
 from simulator.run import Resolved, group_of
 from simulator.scenario import dump, load, loads
 from simulator.serve import is_loopback
+from simulator.targets import Target
 from simulator.today import utc_now
 
 PLAIN: Final = """\
@@ -110,7 +111,7 @@ class Stage:
         self.host = f"http://{address[0]}:{address[1]}"
         names = resolved.work().names()
         try:
-            owner = Owner(*address)
+            owner = Owner(Target("http", *address))
             group = group_of(job_id)
             owner.register(group, names, ours=embedded)
             target = owner.group_arn(group, names[0])

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = [
-    ["errors"],
+    ["errors", "refusals"],
     ["jobs.configuration", "jobs.identity", "jobs.paging", "jobs.thing_types",
      "jobs.managed_templates", "jobs.quotas", "mqtt.fields", "mqtt.reasons", "mqtt.topics"],
     ["jobs.schedule", "jobs.registry", "jobs.registry_messages", "jobs.tags", "mqtt.properties"],
@@ -49,7 +49,8 @@ FLOORS = [
     ["fit.censored"],
     ["fit.waits"],
     ["fit.estimate"],
-    ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11"],
+    ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11", "targets",
+     "websocket_client"],
     ["scenario.document", "scenario.quantities"],
     ["scenario.durations", "scenario.selectors", "scenario.job", "scenario.expecting"],
     ["scenario.outcomes", "scenario.network", "scenario.incidents"],
@@ -67,7 +68,7 @@ FLOORS = [
     ["finders", "attendance"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.stamped",
      "transports.memory",
-     "transports.mqtt", "transports.aiomqtt"],
+     "transports.mqtt", "transports.aiomqtt", "transports.http"],
     ["transports.weather", "report.executions"],
     ["report.evidence", "report.counts", "report.timeouts", "report.budget", "report.verdict",
      "fit.scenario_text"],
