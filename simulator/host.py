@@ -108,6 +108,7 @@ class Host:
         """One per door that has connections."""
         self.effects_told = 0
         self._loop = loop
+        self._time = loop.time
         self._stopwatch = stopwatch
         self._start = loop.time()
         self._hinted: dict[str, None] = {}
@@ -121,6 +122,18 @@ class Host:
     def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
         """Ask the data plane; raises ``Rejection``. ``publish`` must follow."""
         return self.service.handle(thing_name, job_id, request, self.now())
+
+    def exchange(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
+        """``handle`` and then ``publish``, for who gets the reply at once."""
+        service = self.service
+        try:
+            return service.handle(
+                thing_name, job_id, request, (self._time() - self._start) * self.time_scale
+            )
+        finally:
+            armed = self._armed
+            if service.effects or armed is None or not service.nothing_before(armed):
+                self.publish()
 
     def publish(self) -> None:
         """Fan out what the service left to be told, and see to its next deadline."""

@@ -92,9 +92,8 @@ class Ledger(Board):
 
     def queue(self, job: Job, thing_name: str, now: float, retry: int = 0) -> JobExecution:
         """Give a thing a new execution of ``job``, QUEUED; the ``retry``-th try after the first."""
-        before = self.head(thing_name)
         execution = self._enqueue(job, thing_name, now, retry)
-        if before is None:
+        if self.head(thing_name) is execution:
             self.tell_next(thing_name, now)
         return execution
 
@@ -121,8 +120,9 @@ class Ledger(Board):
                 execution.status_details = details
             return
         job, thing_name = execution.job, execution.thing_name
-        head = self.head(thing_name)
-        at = None if execution.hidden else self.position(execution)
+        pending = self.pending(thing_name)
+        head, alone = (pending[0] if pending else None), len(pending) == 1
+        at = None if execution.hidden else 0 if alone else self.position(execution)
         advance(execution, to, actor, now, transitions)
         if details is not None:
             execution.status_details = details
@@ -131,6 +131,9 @@ class Ledger(Board):
         counts[to] += 1
         if to in PENDING:
             if at is not None:
+                if alone:  # as a rule: no list changes, nobody is told
+                    self._watch(execution)
+                    return
                 self.move(execution, at)
             else:
                 execution.hidden = False
