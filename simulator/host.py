@@ -121,17 +121,15 @@ class Host:
 
     def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
         """Ask the data plane; raises ``Rejection``. ``publish`` must follow."""
-        return self.service.handle(thing_name, job_id, request, self.now())
+        now = (self._time() - self._start) * self.time_scale
+        return self.service.handle(thing_name, job_id, request, now)
 
     def exchange(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
         """``handle`` and then ``publish``, for who gets the reply at once."""
-        service = self.service
         try:
-            return service.handle(
-                thing_name, job_id, request, (self._time() - self._start) * self.time_scale
-            )
+            return self.handle(thing_name, job_id, request)
         finally:
-            armed = self._armed
+            service, armed = self.service, self._armed
             if service.effects or armed is None or not service.nothing_before(armed):
                 self.publish()
 

@@ -349,7 +349,6 @@ def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
     for job in service.jobs.values():
         job.latest.clear()
         job.executions.clear()
-    service.history.clear()
     host.listeners.clear()
 
 

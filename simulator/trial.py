@@ -152,7 +152,7 @@ class Witness:
 
     def verdict(self, exit_code: int | None, output: str = "") -> CopyVerdict:
         """Judge; ``exit_code`` is the process's, where it ended by itself."""
-        executions = self._service.history.get(self.thing, [])
+        executions = self._service.history(self.thing)
         checks = [
             self._finished(executions),
             self._conflicts(executions),

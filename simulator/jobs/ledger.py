@@ -50,8 +50,6 @@ class Ledger(Board):
         self.jobs: dict[str, Job] = {}
         self.by_status: dict[JobStatus, list[Job]] = {status: [] for status in JOB_STATUSES}
         """Jobs of each status in order of creation."""
-        self.history: dict[str, list[JobExecution]] = {}
-        """thing name → all of its executions in order of creation."""
         self.followers: dict[str, dict[str, Job]] = {}
         """thing group → the continuous jobs that have it as a target."""
         self._agenda = Agenda()
@@ -81,6 +79,20 @@ class Ledger(Board):
             raise ResourceNotFound(
                 f"Job execution of job {job_id} on thing {thing_name}{which} not found"
             )
+        return found
+
+    def history(self, thing_name: str) -> list[JobExecution]:
+        """All of a thing's executions in order of creation.
+
+        Gathered from the jobs for who asks: kept, it would be a list and a look-up per thing.
+        """
+        found: list[JobExecution] = []
+        for job in self.jobs.values():
+            execution = job.latest.get(thing_name)
+            while execution is not None:
+                found.append(execution)
+                execution = execution.previous
+        found.sort(key=_age)
         return found
 
     @property
@@ -272,11 +284,6 @@ class Ledger(Board):
         job.latest[thing_name] = execution
         job.executions.append(execution)
         job.counts["QUEUED"] += 1
-        history = self.history.get(thing_name)
-        if history is None:
-            self.history[thing_name] = [execution]
-        else:
-            history.append(execution)
         pending = self._pending.get(thing_name)
         if pending is None:
             self._pending[thing_name] = [execution]
@@ -325,12 +332,8 @@ class Ledger(Board):
         )
 
     def _unlink(self, execution: JobExecution) -> None:
-        """Take an execution out of its thing's history and its chain of attempts."""
+        """Take an execution out of its thing's chain of attempts."""
         job, name = execution.job, execution.thing_name
-        history = self.history[name]
-        del history[bisect_left(history, execution.sequence, key=_age)]
-        if not history:
-            del self.history[name]
         newer = job.latest[name]
         if newer is execution:
             if execution.previous is None:

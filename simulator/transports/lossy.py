@@ -64,7 +64,11 @@ class LossyLink:
 
     async def connect(self) -> None:
         """Connect, one round trip late."""
-        latency, _ = self._next()
+        latency = self._untroubled(self._number, self._ordinal + 1)
+        if latency is None:
+            latency, _ = self._next()
+        else:
+            self._ordinal += 1
         if latency:
             await self._sleep(latency)
         await self._link.connect()
