@@ -108,7 +108,6 @@ class Host:
         """One per door that has connections."""
         self.effects_told = 0
         self._loop = loop
-        self._time = loop.time
         self._stopwatch = stopwatch
         self._start = loop.time()
         self._hinted: dict[str, None] = {}
@@ -121,8 +120,7 @@ class Host:
 
     def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
         """Ask the data plane; raises ``Rejection``. ``publish`` must follow."""
-        now = (self._time() - self._start) * self.time_scale
-        return self.service.handle(thing_name, job_id, request, now)
+        return self.service.handle(thing_name, job_id, request, self.now())
 
     def exchange(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
         """``handle`` and then ``publish``, for who gets the reply at once."""
