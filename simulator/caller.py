@@ -41,7 +41,7 @@ from simulator.jobs.messages import (
     UpdateJobExecutionRequest,
 )
 from simulator.jobs.model import Status
-from simulator.world import Absence, Link, World
+from simulator.world import Absence, Link, Prompt, World
 
 BUSY: Final = (RequestThrottled, InternalError)
 """Rejections that AWS's own device client treats as worth another try."""
@@ -62,12 +62,14 @@ class Caller:
 
     __slots__ = (
         "_ordinal", "_returned", "_setbacks", "_world", "absent", "agent", "gone", "index", "link",
-        "off",
+        "off", "prompt",
     )  # fmt: skip
 
     def __init__(self, index: int, world: World, agent: Agent | None = None) -> None:
         self.index = index
         self.link: Link
+        self.prompt: Prompt | None = None
+        """Its link, where that can be asked at once."""
         self.agent = world.agent_of(index) if agent is None else agent
         self.absent = False
         """Away by its timetable: it has no connection and makes none."""

@@ -27,16 +27,15 @@ for, or nothing (until its next turn). All run in the order in which tasks would
 import asyncio
 from asyncio import AbstractEventLoop, Future, Task, TimerHandle, events, futures
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import Context, copy_context
 from heapq import heappop
 from itertools import repeat
-from types import coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
-from simulator.errand import Errand, counted
+from simulator.errand import Errand, counted, nap
 from simulator.errors import NothingCanHappen, TimeStandsStill
-from simulator.timers import Timers
+from simulator.timers import PARKED, ParkedSleep, Timers
 
 T = TypeVar("T")
 
@@ -76,23 +75,6 @@ class _Ready:
     def cancel(self) -> None:
         """Do not run it."""
         self._cancelled = True
-
-
-class _ParkedSleep:
-    """Stands for the handle of every parked sleep: its future is cancelled, not the timer."""
-
-    __slots__ = ()
-
-    def cancel(self) -> None:
-        """Nothing to do: a future that is done is skipped when its time comes."""
-
-
-_PARKED: Final = _ParkedSleep()
-
-
-@coroutine
-def _nap(seconds: float) -> Generator[float | None, None, None]:
-    yield seconds + 0.0 if seconds > 0 else None
 
 
 class VirtualLoop(AbstractEventLoop):
@@ -137,12 +119,12 @@ class VirtualLoop(AbstractEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> TimerHandle | _ParkedSleep:
+    ) -> TimerHandle | ParkedSleep:
         """Run ``callback`` in ``delay`` virtual seconds."""
         when = self._now + delay
         if callback is _SLEEP_SETTER:
             self._timers.put(when, args[0])
-            return _PARKED
+            return PARKED
         return self.call_at(when, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
@@ -232,20 +214,47 @@ class VirtualLoop(AbstractEventLoop):
                 self._stand_still()
 
     def _advance(self) -> None:
-        """Move time to the next instant and wake all that is due then, in order."""
-        timers = self._timers
-        if not timers.instants and not timers.next_second():
-            waiting = sorted(task.get_name() for task in asyncio.all_tasks(self))
-            waiting += counted(self._errands)
-            raise NothingCanHappen(
-                f"at {self._now:.3f} s every task waits and no timer is set; waiting: "
-                + (", ".join(waiting[:NAMED]) or "nothing but the run itself")
-            )
-        self._now = when = heappop(timers.instants)
-        if when >= self._next_instant:
-            self._next_instant = when + INSTANT_S
-            self._turns = 0
-        for item in timers.due.pop(when):
+        """Move time from instant to instant, until there is something to do for ``_run_ready``.
+
+        Where a single errand is due, as a rule, it has its turn here.
+        """
+        timers, ready = self._timers, self._ready
+        while True:
+            if not timers.instants and not timers.next_second():
+                self._nothing_can_happen()
+            self._now = when = heappop(timers.instants)
+            if when >= self._next_instant:
+                self._next_instant = when + INSTANT_S
+                self._turns = 0
+            item = timers.due.pop(when)
+            if item.__class__ is not Errand:
+                self._wake(item if item.__class__ is list else (item,), when)
+                return
+            if item.due != when:
+                continue
+            item.due = None
+            self.wakeups += 1
+            self._turns += 1
+            self._in_errand = True
+            send = item.send
+            try:
+                waits = send(None)
+            except BaseException as end:
+                self._finish(item, end)
+            else:
+                if waits.__class__ is float:
+                    item.due = due = when + waits
+                    timers.put(due, item)
+                else:
+                    item.wait_for(waits)
+            if ready or self._stopping or self._failure is not None:
+                return
+            if self._turns > self.patience:
+                self._stand_still()
+
+    def _wake(self, due: Iterable[Any], when: float) -> None:
+        """Wake all that is due at an instant, in order."""
+        for item in due:
             if item.__class__ is Errand:
                 if item.due == when:
                     item.due = None
@@ -258,6 +267,15 @@ class VirtualLoop(AbstractEventLoop):
             elif not item.done():
                 self.wakeups += 1
                 item.set_result(None)
+
+    def _nothing_can_happen(self) -> NoReturn:
+        """Say who waits in vain."""
+        waiting = sorted(task.get_name() for task in asyncio.all_tasks(self))
+        waiting += counted(self._errands)
+        raise NothingCanHappen(
+            f"at {self._now:.3f} s every task waits and no timer is set; waiting: "
+            + (", ".join(waiting[:NAMED]) or "nothing but the run itself")
+        )
 
     def _stand_still(self) -> None:
         """Say who goes on at an instant that does not end."""
@@ -292,16 +310,17 @@ class VirtualLoop(AbstractEventLoop):
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         """``asyncio.sleep``, within an errand at a fraction of the price."""
-        return _nap(seconds) if self._in_errand else asyncio.sleep(seconds)
+        return nap(seconds) if self._in_errand else asyncio.sleep(seconds)
 
     def _finish(self, errand: Errand, end: BaseException) -> None:
         """An errand has come to its end."""
-        if isinstance(end, (SystemExit, KeyboardInterrupt)):
+        good = end.__class__ is StopIteration  # as a rule
+        if not good and isinstance(end, (SystemExit, KeyboardInterrupt)):
             raise end
         self._errands.discard(errand)
         for callback in errand.finish(end):
             self.call_soon(callback, errand)
-        if not isinstance(end, (StopIteration, asyncio.CancelledError)):
+        if not good and not isinstance(end, (StopIteration, asyncio.CancelledError)):
             self.call_exception_handler({"message": "in an errand", "exception": end})
 
     # ----------------------------------------------------------------------- the rest of a loop

@@ -9,8 +9,15 @@ Rule 3: nobody cancels the errand that is running.
 
 from asyncio import CancelledError, Future
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from types import coroutine
 from typing import Any
+
+
+@coroutine
+def nap(seconds: float) -> Generator[float | None, None, None]:
+    """Sleep, within an errand; for who may be anything else there is ``VirtualLoop.sleep``."""
+    yield seconds + 0.0 if seconds > 0 else None
 
 
 class Errand:

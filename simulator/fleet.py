@@ -100,7 +100,7 @@ class Fleet:
             raise JobfleetError(f"the fleet has {len(self.names)} things, there is no {index}")
         agent = self._world.agent_of(index)
         self.things[index] = self._bring(index, agent)
-        if self._world.accompanied(index):
+        if agent.second and self._world.accompanied(index):
             self.seconds[index] = self._bring(index, agent, second=True)
 
     def _bring(self, index: int, agent: Agent, *, second: bool = False) -> Thing:

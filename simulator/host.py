@@ -122,6 +122,15 @@ class Host:
         """Ask the data plane; raises ``Rejection``. ``publish`` must follow."""
         return self.service.handle(thing_name, job_id, request, self.now())
 
+    def exchange(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
+        """``handle`` and then ``publish``, for who gets the reply at once."""
+        try:
+            return self.handle(thing_name, job_id, request)
+        finally:
+            service, armed = self.service, self._armed
+            if service.effects or armed is None or not service.nothing_before(armed):
+                self.publish()
+
     def publish(self) -> None:
         """Fan out what the service left to be told, and see to its next deadline."""
         service, armed = self.service, self._armed

@@ -46,6 +46,7 @@ from simulator.scenario.file import Loaded
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.today import utc_now as utc_now
+from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
 from simulator.transports.weather import Weather
 from simulator.world import Link, Listener, World
@@ -264,10 +265,13 @@ class Rehearsal:
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
                 link = MemoryLink(broker, name, listener, thing.reader)
-                at_once = weather.network_of(index).takes_no_time
+                at_once = weather.chance_of(index).takes_no_time
                 return TakingTurns(link, loop, recorder) if at_once else link
 
-            return weather.around(index, thing, memory, second=thing.second)
+            link = weather.around(index, thing, memory, second=thing.second)
+            if isinstance(link, LossyLink):
+                thing.prompt = link.prompt
+            return link
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -343,11 +347,10 @@ def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
     the time, does not find it.
     """
     for agent in fleet.agents:
-        del agent.link
+        del agent.link, agent.prompt
     for job in service.jobs.values():
         job.latest.clear()
         job.executions.clear()
-    service.history.clear()
     host.listeners.clear()
 
 

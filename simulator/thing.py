@@ -12,6 +12,7 @@ What it does with an execution is in ``worker.py``, what it says to the service 
 
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from simulator import results
 from simulator.assignment import Assignment
@@ -29,6 +30,9 @@ from simulator.jobs.messages import (
 )
 from simulator.worker import Worker
 from simulator.world import Activity, Ways, World
+
+NEXT: Final = StartNextPendingJobExecutionRequest()
+"""What every thing asks for: one request for all, since nobody changes it."""
 
 
 class Thing(Worker):
@@ -181,13 +185,20 @@ class Thing(Worker):
 
     async def _find(self) -> Assignment | None:
         """Ask for the next job."""
-        request = StartNextPendingJobExecutionRequest()
+        request = NEXT
         link, world = self.link, self._world
         self._ordinal += 1
         sent = world.now()
         reply: DataReply | None
         try:
-            reply = await link.call(None, request)
+            prompt = self.prompt
+            wait = None if prompt is None else prompt.after(0.0)
+            if prompt is None or wait is None:
+                reply = await link.call(None, request)
+            else:
+                if wait:
+                    await world.nap(wait)
+                reply = prompt.ask(None, request)
         except FAILURES as error:
             self._failed(error, request, None, sent, sent)
             if not self._worth(error, 1):

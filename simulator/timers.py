@@ -10,17 +10,29 @@ push and pop misses it at every level.
 """
 
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Final
+
+
+class ParkedSleep:
+    """Stands for the handle of every parked sleep: its future is cancelled, not the timer."""
+
+    __slots__ = ()
+
+    def cancel(self) -> None:
+        """Nothing to do: a future that is done is skipped when its time comes."""
+
+
+PARKED: Final = ParkedSleep()
 
 
 class Timers:
-    """Things to come, whatever they are."""
+    """Things to come, whatever they are (but lists)."""
 
     def __init__(self) -> None:
         self.instants: list[float] = []
         """A heap: the instants at which something is due in the second that is running."""
-        self.due: dict[float, list[Any]] = {}
-        """What is due at each of them, in order."""
+        self.due: dict[float, Any] = {}
+        """What is due at each of them: an item, or a list of several in order."""
         self._edge = 0.0
         """Where the second that is running ends."""
         self._bags: dict[int, list[Any]] = {}
@@ -32,12 +44,11 @@ class Timers:
     def put(self, when: float, item: Any) -> None:
         """Let ``item`` come at ``when``."""
         if when < self._edge:
-            there = self.due.get(when)
-            if there is None:
-                self.due[when] = [item]
-                heappush(self.instants, when)
+            if when in self.due:
+                _join(self.due, when, item)
             else:
-                there.append(item)
+                self.due[when] = item
+                heappush(self.instants, when)
             return
         second = int(when)
         bag = self._bags.get(second)
@@ -58,11 +69,10 @@ class Timers:
         second, due = heappop(self._seconds), self.due
         bag = iter(self._bags.pop(second))
         for when in bag:
-            there = due.get(when)
-            if there is None:
-                due[when] = [next(bag)]
+            if when in due:
+                _join(due, when, next(bag))
             else:
-                there.append(next(bag))
+                due[when] = next(bag)
         self.instants = sorted(due)  # which makes a heap
         self._edge = second + 1.0
         return True
@@ -71,3 +81,12 @@ class Timers:
         """Forget everything."""
         for kept in (self.instants, self.due, self._bags, self._seconds):
             kept.clear()
+
+
+def _join(due: dict[float, Any], when: float, item: Any) -> None:
+    """Let ``item`` come after what is due at the same instant."""
+    there = due[when]
+    if there.__class__ is list:
+        there.append(item)
+    else:
+        due[when] = [there, item]

@@ -162,7 +162,7 @@ class Witness:
         """Judge; ``exit_codes`` are the processes', where they ended by themselves."""
         failures = [code for code in exit_codes if code]
         ended = [code for code in exit_codes if code is not None]
-        executions = self._service.history.get(self.thing, [])
+        executions = self._service.history(self.thing)
         checks = [
             self._finished(executions),
             self._conflicts(executions),

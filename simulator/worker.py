@@ -57,7 +57,7 @@ class Worker(Caller):
 
     async def _work_on(self, current: Assignment) -> None:
         """Do step after step and report each, until the last report or until it is not ours."""
-        world, link, plan = self._world, self.link, current.plan
+        world, link, prompt, plan = self._world, self.link, self.prompt, current.plan
         if plan.outcome is Outcome.REJECT:
             await self._reject(current)
             return
@@ -92,11 +92,17 @@ class Worker(Caller):
             if unruly and not last and self._holds_back(current, request):
                 continue
             due = sent = now + after
-            if after and not world.virtual:
+            wait = None if prompt is None else prompt.after(after)
+            if wait is None and after and not world.virtual:
                 await world.sleep(after)
                 sent, after = world.now(), 0.0
             try:
-                await link.call(current.job_id, request, after)
+                if prompt is None or wait is None:
+                    await link.call(current.job_id, request, after)
+                else:
+                    if wait:
+                        await world.nap(wait)
+                    prompt.ask(current.job_id, request)
             except FAILURES as error:
                 self._failed(error, request, current, due, sent)
                 if not await self._insist(current, request, error):

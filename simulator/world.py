@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from simulator.behaviour import Agent, Network, NetworkChance, Outcome, PresenceTable, WorkTable
 from simulator.behaviour.mixing import mix
 from simulator.clock import VirtualLoop
+from simulator.errand import nap
 from simulator.jobs.messages import DataReply, DataRequest, Notify, NotifyNext
 from simulator.results import Recorder
 
@@ -60,6 +61,25 @@ class Link(Protocol):
 
     def close(self) -> None:
         """End the connection; ``disconnected`` is not called."""
+
+
+class Prompt(Protocol):
+    """A link in virtual time that can be asked without a coroutine, one exchange at a time.
+
+    Who has an idle one calls ``after``, sleeps for so long and then calls ``ask``. A million things
+    do this five times each; what is out of the ordinary goes through ``Link.call``.
+    """
+
+    def after(self, seconds: float) -> float | None:
+        """Begin an exchange ``seconds`` from now; None: it must go through ``call``.
+
+        Returns:
+            After how long to ask.
+        """
+
+    @property
+    def ask(self) -> Callable[[str | None, DataRequest], DataReply]:
+        """Ask (job id, request) and have the answer; raises as ``Link.call``."""
 
 
 class Ways(NamedTuple):
@@ -128,6 +148,8 @@ class World:
     """Set a coroutine going."""
     sleep: Callable[[float], Awaitable[None]] = field(init=False)
     """Wait for seconds of the run's clock, in what ``spawn`` has set going."""
+    nap: Callable[[float], Awaitable[None]] = field(init=False)
+    """``sleep`` of who is in no doubt that it runs in what ``spawn`` has set going."""
     agents: tuple[Agent, ...] = field(init=False)
     """Each cohort's agent, with what the network says of waiting filled in."""
 
@@ -136,9 +158,10 @@ class World:
         loop = self.loop
         self.virtual = isinstance(loop, VirtualLoop)
         if isinstance(loop, VirtualLoop):
-            self.spawn, self.sleep = loop.errand, loop.sleep
+            self.spawn, self.sleep, self.nap = loop.errand, loop.sleep, nap
         else:
             self.spawn, self.sleep = loop.create_task, asyncio.sleep
+            self.nap = asyncio.sleep
         self.agents = tuple(
             settled(cohort.agent, self.network if cohort.network is None else cohort.network)
             for cohort in self.work.cohorts

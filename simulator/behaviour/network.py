@@ -22,10 +22,6 @@ from simulator.behaviour.selections import Selection
 Trouble = Literal["lost_request", "lost_reply", "duplicated", "reordered"]
 """What a network may do to an exchange; their names are those of ``FAULTS`` in ``results.py``."""
 
-_BEFALLS: Final[tuple[Trouble | None, ...]] = (
-    None, "lost_request", "lost_reply", "duplicated", "reordered",
-)  # fmt: skip
-
 AHEAD: Final = 8
 """So many exchanges of each thing are worked out together, where that was asked for: as many as an
 execution takes, as a rule."""
@@ -119,31 +115,37 @@ class NetworkChance:
         )
         self.quiet = not troubled and not any(self._latencies) and not self._jitters
         """Whether nothing ever happens to an exchange: then nobody needs to ask."""
+        self.takes_no_time = network.takes_no_time
+        """At hand: every thing's link asks it."""
         self.breaks = network.disconnects is not None
         """Whether connections end by themselves."""
         self._foreseen = 0
-        self._ahead: list[tuple[array[int], bytes] | None] = [None] * (AHEAD + 1)
-        """By ordinal: each thing's place among the latencies, and what befalls it."""
+        self._ahead: list[array[int] | None] = [None] * (AHEAD + 1)
+        """By ordinal: each thing's place among the latencies; ``TABLE`` where something befalls the
+        exchange."""
+        self._foretold: list[float | None] = [*self._latencies, None]
 
     def foresee(self, things: int) -> None:
         """Work out the exchanges of so many things together, a tenth as dear as one by one."""
         if not self._jitters:
             self._foreseen = things
 
-    def _look_ahead(self, ordinal: int) -> "tuple[array[int], bytes]":
+    def _look_ahead(self, ordinal: int) -> "array[int]":
         drawn = mix_all(self._exchange_key, self._foreseen, ordinal)
-        edges = np.array([self._lost_requests, self._lost, self._twice, self._troubled], np.uint64)
-        befalls = np.searchsorted(edges, drawn >> np.uint64(16), side="right")
-        codes = np.array([1, 2, 3, 4, 0], np.int8)[befalls]
-        latencies = array("H", (drawn & np.uint64(0xFFFF)).astype(np.uint16).tobytes())
-        self._ahead[ordinal] = found = (latencies, codes.tobytes())
+        places = (drawn & np.uint64(TABLE - 1)).astype(np.uint32)
+        places[drawn >> np.uint64(16) < np.uint64(self._troubled)] = TABLE
+        self._ahead[ordinal] = found = array("I", places.tobytes())
         return found
+
+    def untroubled(self, thing: int, ordinal: int) -> float | None:
+        """The round trip of an exchange that nothing befalls; None for every other one."""
+        if thing < self._foreseen and ordinal <= AHEAD:
+            return self._foretold[(self._ahead[ordinal] or self._look_ahead(ordinal))[thing]]
+        latency, trouble = self.exchange(thing, ordinal)
+        return latency if trouble is None else None
 
     def exchange(self, thing: int, ordinal: int) -> tuple[float, Trouble | None]:
         """The round trip in seconds, and what befalls the exchange."""
-        if thing < self._foreseen and ordinal <= AHEAD:
-            latencies, codes = self._ahead[ordinal] or self._look_ahead(ordinal)
-            return self._latencies[latencies[thing]], _BEFALLS[codes[thing]]
         drawn = mix(self._exchange_key, thing, ordinal)
         latency = self._latencies[drawn & 0xFFFF]
         if self._jitters:

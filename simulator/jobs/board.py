@@ -116,9 +116,8 @@ class Board:
     def move(self, execution: JobExecution, at: int) -> None:
         """Let a listed execution, whose status has changed, go from ``at`` to its place."""
         pending = self._pending[execution.thing_name]
-        if len(pending) > 1:
-            del pending[at]
-            pending.insert(bisect_left(pending, order(execution), key=order), execution)
+        del pending[at]
+        pending.insert(bisect_left(pending, order(execution), key=order), execution)
 
     def take(self, thing_name: str, at: int) -> None:
         """Take an execution off its thing's list; nothing is told. An empty list is not kept."""

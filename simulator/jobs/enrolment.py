@@ -59,7 +59,7 @@ class Enrolment(Lifecycle):
     def delete_thing(self, thing: str, expected_version: int | None, now: float) -> None:
         """Forget a thing; what it has in progress goes on until it ends."""
         self.registry.delete_thing(thing, expected_version)
-        waiting = [e for e in self.history.get(thing, ()) if e.status == "QUEUED"]
+        waiting = [e for e in self.history(thing) if e.status == "QUEUED"]
         for execution in waiting:
             self.remove(execution, now)
 

@@ -94,20 +94,22 @@ def advance(
     Raises:
         InvalidStateTransition: the table has no such transition for this actor; nothing changed.
     """
-    actors = transitions.get((execution.status, to))
+    before = execution.status
+    actors = transitions.get((before, to))
     step = None if actors is None else actors.get(actor)
     if step is None:
         raise InvalidStateTransition(
-            f"The status of job execution cannot be changed from {execution.status} to {to}"
+            f"The status of job execution cannot be changed from {before} to {to}"
         )
-    if execution.status == "QUEUED" and to in ("IN_PROGRESS", "SUCCEEDED", "FAILED"):
-        execution.started_at = now
     if to == "IN_PROGRESS":
-        if execution.status == "QUEUED":
+        if before == "QUEUED":
+            execution.started_at = now
             minutes = execution.job.timeout.in_progress_timeout_in_minutes
             execution.in_progress_deadline = None if minutes is None else now + minutes * 60
     else:
         execution.in_progress_deadline = execution.step_deadline = None
+        if before == "QUEUED" and to in ("SUCCEEDED", "FAILED"):
+            execution.started_at = now
         if to == "QUEUED":
             execution.started_at = None  # put back (cli-page): it waits as if never started
     execution.status = to

@@ -50,8 +50,6 @@ class Ledger(Board):
         self.jobs: dict[str, Job] = {}
         self.by_status: dict[JobStatus, list[Job]] = {status: [] for status in JOB_STATUSES}
         """Jobs of each status in order of creation."""
-        self.history: dict[str, list[JobExecution]] = {}
-        """thing name → all of its executions in order of creation."""
         self.followers: dict[str, dict[str, Job]] = {}
         """thing group → the continuous jobs that have it as a target."""
         self._agenda = Agenda()
@@ -83,6 +81,20 @@ class Ledger(Board):
             )
         return found
 
+    def history(self, thing_name: str) -> list[JobExecution]:
+        """All of a thing's executions in order of creation.
+
+        Gathered from the jobs for who asks: kept, it would be a list and a look-up per thing.
+        """
+        found: list[JobExecution] = []
+        for job in self.jobs.values():
+            execution = job.latest.get(thing_name)
+            while execution is not None:
+                found.append(execution)
+                execution = execution.previous
+        found.sort(key=_age)
+        return found
+
     @property
     def timers(self) -> int:
         """How many entries wait on the agenda, those out of date included."""
@@ -92,9 +104,8 @@ class Ledger(Board):
 
     def queue(self, job: Job, thing_name: str, now: float, retry: int = 0) -> JobExecution:
         """Give a thing a new execution of ``job``, QUEUED; the ``retry``-th try after the first."""
-        before = self.head(thing_name)
         execution = self._enqueue(job, thing_name, now, retry)
-        if before is None:
+        if self.head(thing_name) is execution:
             self.tell_next(thing_name, now)
         return execution
 
@@ -121,8 +132,9 @@ class Ledger(Board):
                 execution.status_details = details
             return
         job, thing_name = execution.job, execution.thing_name
-        head = self.head(thing_name)
-        at = None if execution.hidden else self.position(execution)
+        pending = self.pending(thing_name)
+        head, alone = (pending[0] if pending else None), len(pending) == 1
+        at = None if execution.hidden else 0 if alone else self.position(execution)
         advance(execution, to, actor, now, transitions)
         if details is not None:
             execution.status_details = details
@@ -131,6 +143,9 @@ class Ledger(Board):
         counts[to] += 1
         if to in PENDING:
             if at is not None:
+                if alone:  # as a rule: no list changes, nobody is told
+                    self._watch(execution)
+                    return
                 self.move(execution, at)
             else:
                 execution.hidden = False
@@ -269,11 +284,6 @@ class Ledger(Board):
         job.latest[thing_name] = execution
         job.executions.append(execution)
         job.counts["QUEUED"] += 1
-        history = self.history.get(thing_name)
-        if history is None:
-            self.history[thing_name] = [execution]
-        else:
-            history.append(execution)
         pending = self._pending.get(thing_name)
         if pending is None:
             self._pending[thing_name] = [execution]
@@ -322,12 +332,8 @@ class Ledger(Board):
         )
 
     def _unlink(self, execution: JobExecution) -> None:
-        """Take an execution out of its thing's history and its chain of attempts."""
+        """Take an execution out of its thing's chain of attempts."""
         job, name = execution.job, execution.thing_name
-        history = self.history[name]
-        del history[bisect_left(history, execution.sequence, key=_age)]
-        if not history:
-            del self.history[name]
         newer = job.latest[name]
         if newer is execution:
             if execution.previous is None:

@@ -172,7 +172,7 @@ class Listings(ControlPlane):
             ResourceNotFound: nobody registered the thing, and it has no execution.
         """
         check_thing_name(thing_name)
-        history = self.history.get(thing_name, [])
+        history = self.history(thing_name)
         if not history:
             self.registry.thing(thing_name)
         first = paging.number("executions", next_token) or 0

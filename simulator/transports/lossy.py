@@ -17,7 +17,7 @@ from simulator import results
 from simulator.behaviour import NetworkChance, Trouble
 from simulator.errors import Disconnected, NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest
-from simulator.world import Link
+from simulator.world import Link, Prompt
 
 FAULT: Final[dict[Trouble, int]] = {
     "lost_request": results.LOST_REQUEST_FAULT,
@@ -31,7 +31,8 @@ class LossyLink:
     """A link whose requests take time and get lost, as the scenario's ``network`` says."""
 
     __slots__ = (
-        "_chance", "_held", "_link", "_number", "_ordinal", "_sleep", "_timeout", "fault",
+        "_chance", "_held", "_link", "_number", "_ordinal", "_sleep", "_timeout", "_untroubled",
+        "ask", "fault",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +48,9 @@ class LossyLink:
         self.fault = 0
         self._link = link
         self._chance = chance
+        self._untroubled = chance.untroubled
+        self.ask: Callable[[str | None, DataRequest], DataReply]
+        """As ``Prompt`` says: what lies beneath, since on the way nothing befalls it."""
         self._timeout = reply_timeout
         self._sleep = sleep
         self._ordinal = 0
@@ -60,10 +64,33 @@ class LossyLink:
 
     async def connect(self) -> None:
         """Connect, one round trip late."""
-        latency, _ = self._next()
+        latency = self._untroubled(self._number, self._ordinal + 1)
+        if latency is None:
+            latency, _ = self._next()
+        else:
+            self._ordinal += 1
         if latency:
             await self._sleep(latency)
         await self._link.connect()
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """Itself, where the link beneath answers at once."""
+        prompt: Prompt | None = getattr(self._link, "prompt", None)  # who answers at once says so
+        if prompt is None:
+            return None
+        self.ask = prompt.ask
+        return self
+
+    def after(self, seconds: float) -> float | None:
+        """As ``Prompt`` says: where nothing befalls the request, it is in time."""
+        ordinal = self._ordinal + 1
+        latency = self._untroubled(self._number, ordinal)
+        if latency is None or self._held:
+            return None
+        self._ordinal = ordinal
+        self.fault = 0
+        return seconds + latency
 
     async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask through the bad network; raise NoReply where it swallows something."""

@@ -17,7 +17,7 @@ from simulator.jobs.messages import (
     NotifyNext,
     UpdateJobExecutionRequest,
 )
-from simulator.world import Listener
+from simulator.world import Listener, Prompt
 
 Reader = Callable[[Notify], object]
 
@@ -89,7 +89,8 @@ class MemoryLink:
     """One agent's link to a host."""
 
     __slots__ = (
-        "_broker", "_cut", "_name", "_reader", "_waiting", "connected", "fault", "listener",
+        "_broker", "_cut", "_exchange", "_name", "_reader", "_waiting", "connected", "fault",
+        "listener",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +99,7 @@ class MemoryLink:
         """``reader`` is told of the thing's pending list."""
         self.listener = listener
         self._broker = broker
+        self._exchange = broker.host.exchange
         self._name = name
         self._reader = reader
         self._waiting: asyncio.Future[DataReply] | None = None
@@ -110,6 +112,21 @@ class MemoryLink:
         self._broker.subscribe(self._name, self, self._reader)
         self.connected, self._cut = True, False
 
+    @property
+    def prompt(self) -> Prompt | None:
+        """Itself, unless requests may be befallen at the service."""
+        return self if self._broker.host.stage is None else None
+
+    def after(self, seconds: float) -> float | None:
+        """As ``Prompt`` says."""
+        return seconds
+
+    def ask(self, job_id: str | None, request: DataRequest) -> DataReply:
+        """As ``Prompt`` says."""
+        if self._cut:
+            raise Disconnected("the connection was lost")
+        return self._exchange(self._name, job_id, request)
+
     async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask the host; raises Rejection."""
         if after:
@@ -119,10 +136,7 @@ class MemoryLink:
         host = self._broker.host
         if host.stage is not None:
             return await self._call_on_stage(host.stage, job_id, request)
-        try:
-            return host.handle(self._name, job_id, request)
-        finally:
-            host.publish()
+        return host.exchange(self._name, job_id, request)
 
     def close(self) -> None:
         """Hear no more."""

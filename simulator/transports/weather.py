@@ -33,7 +33,7 @@ from simulator.errors import Disconnected, NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest, NotifyNext
 from simulator.transports.lossy import LossyLink
 from simulator.transports.stamped import StampedLink
-from simulator.world import Link, Listener, World
+from simulator.world import Link, Listener, Prompt, World
 
 SECOND: Final = 2**32
 """Added to a thing's index where chance is about the second agent on it."""
@@ -71,15 +71,17 @@ class Weather:
 
         ``second``: of the second agent on the thing, which has luck of its own.
         """
-        link = self._around(index, index + SECOND if second else index, listener, make)
-        skew = self.chance_of(index).skew(index)
+        chance = self.chance_of(index)
+        link = self._around(index, index + SECOND if second else index, listener, make, chance)
+        skew = chance.skew(index)
         if not skew:
             return link
         ahead = self._epoch_s + skew
         return StampedLink(link, lambda: ahead + self.now(), self._world.time_scale)
 
-    def _around(self, index: int, number: int, listener: Listener, make: MakeLink) -> Link:
-        chance = self.chance_of(index)
+    def _around(
+        self, index: int, number: int, listener: Listener, make: MakeLink, chance: NetworkChance
+    ) -> Link:
         timeout = self._world.agent_of(index).reply_timeout or chance.network.reply_timeout
         if chance.breaks or self._partitions or self._storms:
             exposed = ExposedLink(make, listener, index, number, chance, timeout, self)
@@ -200,6 +202,11 @@ class ExposedLink(LossyLink):
         self._end: asyncio.TimerHandle | None = None
 
     # ----------------------------------------------------------------------- for the thing
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """None: it may be lost while it waits."""
+        return None
 
     @property
     def connected(self) -> bool:

@@ -269,7 +269,7 @@ def test_a_job_is_deleted_in_slices_and_its_id_is_free_again() -> None:
         service.delete_job("J", True, 1.0)
     drain(service, 1.0)
     assert not service.jobs
-    assert service.history == {}
+    assert service.history("t0") == []
     assert service.by_status["DELETION_IN_PROGRESS"] == []
     operations = [e.operation for e in service.effects if isinstance(e, JobEvent)]
     assert operations == ["deletion_in_progress", "deleted"]

@@ -270,7 +270,7 @@ class ServiceMachine(RuleBasedStateMachine):
             mine = sorted(
                 (e for e in self._all() if e.thing_name == thing), key=lambda e: e.sequence
             )
-            assert service.history.get(thing, []) == mine
+            assert service.history(thing) == mine
             for job in service.jobs.values():
                 attempts, newest = [], job.latest.get(thing)
                 while newest is not None:
