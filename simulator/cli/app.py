@@ -13,6 +13,19 @@ import typer
 from typer.core import TyperCommand
 
 from simulator.cli import fitting, serving, studies, trials
+from simulator.cli.distribution import (
+    AsWorker,
+    Distribution,
+    ExpectWorkers,
+    ExpectWorkersMaxWait,
+    Master,
+    MasterBindHost,
+    MasterBindPort,
+    MasterHost,
+    MasterPort,
+    Processes,
+    ServiceHost,
+)
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -54,7 +67,10 @@ def rehearse(
 
 @app.command()
 def run(
-    scenario: ScenarioArgument,
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(help="Scenario file (YAML); a worker needs none.", show_default=False),
+    ] = None,
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
@@ -67,11 +83,30 @@ def run(
         str | None,
         typer.Option(help="http://HOST:PORT of that service.", show_default=False),
     ] = None,
+    service_host: ServiceHost = "127.0.0.1",
+    processes: Processes = None,
+    master: Master = False,
+    master_bind_host: MasterBindHost = None,
+    master_bind_port: MasterBindPort = None,
+    expect_workers: ExpectWorkers = None,
+    expect_workers_max_wait: ExpectWorkersMaxWait = None,
+    worker: AsWorker = False,
+    master_host: MasterHost = None,
+    master_port: MasterPort = None,
 ) -> None:
-    """Run a scenario live over MQTT, Locust measuring."""
+    """Run a scenario live over MQTT, Locust measuring; see docs/distributed.md for several."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control))
+    parts = Distribution(
+        processes, master, master_bind_host, master_bind_port, expect_workers,
+        expect_workers_max_wait, worker, master_host, master_port,
+    )  # fmt: skip
+    if worker:
+        raise typer.Exit(runs.work(parts))
+    if scenario is None:
+        raise UsageError("run needs a scenario file, or --worker")
+    extra = [*parts.options(), "--service-host", service_host]
+    raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control, extra))
 
 
 app.command()(serving.serve)

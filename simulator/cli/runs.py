@@ -1,16 +1,18 @@
 """The commands around scenarios: rehearse, run, check, schema."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import typer
 
+from simulator.cli.distribution import Distribution
 from simulator.errors import ScenarioError, UsageError
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
@@ -51,8 +53,9 @@ def live(
     transport: str,
     target: str | None,
     control: str | None,
+    extra: Sequence[str] = (),
 ) -> int:
-    """Run live in a fresh Locust process; return its exit code."""
+    """Run live in a fresh Locust process; return its exit code. ``extra`` are options of its."""
     if transport not in ("mqtt", "aiomqtt"):
         raise UsageError(f"--transport {transport}: allowed are mqtt and aiomqtt")
     from simulator.live import check_target  # loads the transports
@@ -60,10 +63,7 @@ def live(
     resolved = _resolve(scenario, seed, things)
     check_target(target, control, resolved.scenario.load.time_scale)
     directory = RunDirectory(out, resolved.name).path
-    bridge = Path(__file__).parents[1] / "locust_bridge.py"
-    # -P: what lies in the working directory is no module of ours.
-    command = [sys.executable, "-P", "-m", "locust", "-f", str(bridge)]
-    command += ["--headless", "--only-summary", "--brief"]
+    command = [*_locust(), "--headless", "--only-summary", "--brief"]
     command += ["--scenario", str(scenario), "--seed", str(resolved.seed)]
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
@@ -72,6 +72,7 @@ def live(
         command += ["--target", target]
     if control is not None:
         command += ["--control", control]
+    command += extra
     signalled = False
     process: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +82,10 @@ def live(
         if process is not None and not signalled:
             # Before the run has begun, Locust's own modules are still being imported.
             begun = (directory / "scenario.yaml").exists()
-            process.send_signal(signal.SIGINT if begun else signal.SIGKILL)
+            if begun:
+                process.send_signal(signal.SIGINT)
+            else:  # with what ``--processes`` has forked
+                os.killpg(process.pid, signal.SIGKILL)
         signalled = True
 
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -95,6 +99,18 @@ def live(
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
     return code
+
+
+def work(parts: Distribution) -> int:
+    """Be a worker until its master ends it."""
+    command = [*_locust(), "--loglevel", "WARNING", *parts.options()]
+    os.execv(command[0], command)  # so that signals come to it alone
+
+
+def _locust() -> list[str]:
+    bridge = Path(__file__).parents[1] / "locust_bridge.py"
+    # -P: what lies in the working directory is no module of ours.
+    return [sys.executable, "-P", "-m", "locust", "-f", str(bridge)]
 
 
 def check(scenarios: list[Path]) -> int:
