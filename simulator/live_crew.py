@@ -193,10 +193,8 @@ class Workers:
 
     def look(self) -> str:
         """Give what lost workers had to the others."""
-        if self._runner.state in ("spawning", "running") and not self._ending:
-            for member in self._members:
-                if member.here and not self._is_there(member.name):
-                    self._lose(member)
+        if not self._ending:
+            self._look_for_lost()
         if not self._ready() and not self._ending:
             return NOBODY
         lost = any(member.lost is not None for member in self._members)
@@ -260,9 +258,10 @@ class Workers:
                 "last_records_at_s": round(member.heard, 3),
                 "things_passed_on": member.passed_on,
                 "left": member.left,
+                "told_all": member.done,
             }
             for member in self._members
-            if member.ready
+            if member.ready or member.lost is not None
         ]
         return {"workers": workers}
 
@@ -352,17 +351,21 @@ class Workers:
         deadline = time.perf_counter() + within
         while not all(map(until, self._members_here())) and time.perf_counter() < deadline:
             gevent.sleep(POLL_S)
-            for member in self._members_here():
-                if not self._is_there(member.name):
-                    self._lose(member)
+            self._look_for_lost()
 
     def _there(self) -> list[str]:
         clients = self._runner.clients
         return [one.id for one in clients.ready + clients.spawning + clients.running]
 
-    def _is_there(self, name: str) -> bool:
-        client = self._runner.clients.get(name)
-        return client is not None and client.state != "missing"
+    def _look_for_lost(self) -> None:
+        # From Locust's web UI a test is stopped by workers signing off, and on again.
+        signing_off = self._runner.environment.web_ui is not None and (
+            self._runner.state not in ("spawning", "running")
+        )
+        for member in self._members_here():
+            client = self._runner.clients.get(member.name)
+            if (client is None and not signing_off) or (client and client.state == "missing"):
+                self._lose(member)
 
     def _members_here(self) -> list[Member]:
         return [member for member in self._members if member.here]
@@ -383,10 +386,9 @@ def what_happened(workers: list[dict[str, Any]]) -> list[str]:
     for one in workers:
         if one["lost_at_s"] is None:
             continue
+        how = "left" if one["left"] else "was lost"
         missing = "nothing of its records is missing"
-        how = "left"
-        if not one["left"]:
-            how = "was lost"
+        if not one["told_all"]:
             missing = (
                 f"what it did after {one['last_records_at_s']:.1f} s is missing in requests and "
                 "latencies, not in executions"

@@ -217,12 +217,17 @@ def _wait_for_workers(exit_code: int) -> None:
     """
     import psutil  # Locust's; only here
 
+    # Not gevent's: no greenlet of Locust's shall run any more, its files are closed.
+    sleep = monkey.get_original("time", "sleep")
     children = psutil.Process().children()
-    for end in (None, signal.SIGINT, signal.SIGKILL):
-        if end is not None:
+    for at in range(200):
+        children = [one for one in children if one.is_running() and one.status() != "zombie"]
+        if not children:
+            break
+        if at in (100, 190):
             for child in children:
-                child.send_signal(end)
-        _, children = psutil.wait_procs(children, timeout=3)
+                child.send_signal(signal.SIGINT if at < 190 else signal.SIGKILL)
+        sleep(0.03)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
