@@ -375,26 +375,3 @@ class Workers:
 
     def _say(self, name: str, kind: str, /, **data: Any) -> None:
         self._runner.send_message(MESSAGE, {"kind": kind, "run": self._run, **data}, name)
-
-
-def what_happened(workers: list[dict[str, Any]]) -> list[str]:
-    """Lines of text about a distributed run's workers."""
-    if not workers:
-        return []
-    things = " + ".join(f"{one['things']:,}" for one in workers)
-    lines = [f"Workers: {len(workers)}; things begun by each: {things}"]
-    for one in workers:
-        if one["lost_at_s"] is None:
-            continue
-        how = "left" if one["left"] else "was lost"
-        missing = "nothing of its records is missing"
-        if not one["told_all"]:
-            missing = (
-                f"what it did after {one['last_records_at_s']:.1f} s is missing in requests and "
-                "latencies, not in executions"
-            )
-        lines.append(
-            f"Worker {one['worker']} {how} at {one['lost_at_s']:.1f} s; "
-            f"{one['things_passed_on']:,} things were taken up by others; {missing}"
-        )
-    return lines

@@ -28,7 +28,7 @@ from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError, UsageError
 from simulator.fleet import Fates
 from simulator.live import check_target, unreachable
-from simulator.live_crew import NOBODY, Alone, Workers, what_happened
+from simulator.live_crew import NOBODY, Alone, Workers
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
 from simulator.owner import Owner
@@ -36,6 +36,7 @@ from simulator.report.counts import schedule_slip
 from simulator.report.executions import JobEnd, Outcome, listed
 from simulator.report.summary import COMPLETED
 from simulator.report.text import render
+from simulator.report.workers import what_happened
 from simulator.results import Records
 from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
 from simulator.scenario import dump, load

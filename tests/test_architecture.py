@@ -70,7 +70,7 @@ FLOORS = [
     ["fit.fitting"],
     ["report.timeline", "fit.report"],
     ["report.fold"],
-    ["report.text", "report.junit", "run_directory", "progress"],
+    ["report.text", "report.junit", "report.workers", "run_directory", "progress"],
     ["export"],
     ["run"],
     ["sweep.grid", "sweep.statistics", "explain.forecast"],
