@@ -59,6 +59,7 @@ The house in reading order (a module imports only from what stands above it here
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
     locust_feed.py   records into Locust's tables
+    live_options.py  what can be checked before a live run
     live_share.py    the things of one process, and a worker's duties
     live_crew.py     who the things are with, and what a master knows of its workers
     live_run.py      one live run from its beginning to its summary

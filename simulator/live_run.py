@@ -25,7 +25,7 @@ import numpy as np
 from simulator import results
 from simulator.behaviour import EVERYTHING
 from simulator.embedded import EmbeddedService
-from simulator.errors import JobfleetError, TargetError, UsageError
+from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates
 from simulator.live import check_target, unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
@@ -34,6 +34,7 @@ from simulator.open_files import make_room
 from simulator.owner import Owner
 from simulator.report.counts import schedule_slip
 from simulator.report.executions import JobEnd, Outcome, listed
+from simulator.report.latencies import as_log, as_table, histograms
 from simulator.report.summary import COMPLETED
 from simulator.report.text import render
 from simulator.report.workers import what_happened
@@ -279,6 +280,8 @@ class LiveRun:
         fates = self._fates()
         self._stop_service()
         finished = self._summarise(clock_s, outcome, fates)
+        self.latencies = histograms(finished.records)
+        self.directory.add("latency.hlog", as_log(self.latencies, clock_s))
         self.directory.write(finished, self.started)
         self.finished = finished
 
@@ -357,6 +360,8 @@ class LiveRun:
             return
         self._told = True
         print(render(finished.summary, finished.wall_s))
+        for line in (*as_table(self.latencies), ""):
+            print(line)
         for line in what_happened(finished.extra.get("workers", [])):
             print(line)
         alone = self.ended == NOBODY
@@ -386,21 +391,3 @@ def _knock(address: tuple[str, int]) -> None:
         socket.create_connection(address, timeout=LOST_AFTER_S).close()
     except OSError as error:
         raise TargetError(f"{unreachable(address)}: {error}") from None
-
-
-def check_options(options: Any) -> Any:
-    """Check what can be checked before anything starts; return the scenario.
-
-    Raises:
-        JobfleetError: the scenario or an option is wrong.
-    """
-    scenario = load(Path(options.scenario)).scenario
-    check_target(options.target, options.control, scenario.load.time_scale)
-    if options.seed is not None and options.seed < 0:
-        raise UsageError(f"--seed {options.seed}: a seed is 0 or more")
-    if options.service_host in ("0.0.0.0", "::"):
-        raise UsageError(
-            f"--service-host {options.service_host}: workers could not be told where that is; "
-            "give the address by which they reach this machine"
-        )
-    return scenario

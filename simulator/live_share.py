@@ -23,7 +23,7 @@ import numpy as np
 from gevent import monkey
 from gevent.queue import Empty, Queue
 
-from simulator.errors import JobfleetError
+from simulator.errors import JobfleetError, UsageError
 from simulator.fleet import Fates
 from simulator.garbage import short_pauses
 from simulator.live import LiveFleet, LoopThread, TransportName
@@ -189,7 +189,10 @@ class Worker:
                 f"a worker is jobfleet {version('jobfleet')}, its master is {data['version']}: "
                 "install the same on both"
             )
-        make_room(-(-data["things"] // data["workers"]))
+        try:
+            make_room(data["things"])  # it may get those of lost workers, too
+        except UsageError:
+            make_room(-(-data["things"] // data["workers"]))
         loaded = loads(data["scenario"], data["name"])
         resolved = Resolved.of(loaded, data["seed"], data["things"])
         host, port = data["address"]

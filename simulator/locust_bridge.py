@@ -25,11 +25,11 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from simulator.errors import JobfleetError, TargetError
 from simulator.live_crew import NOBODY, Workers
+from simulator.live_options import check_options
 from simulator.live_run import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     LiveRun,
-    check_options,
     exit_code_of,
 )
 from simulator.live_share import MESSAGE, Worker
@@ -81,6 +81,8 @@ def _options(parser: LocustArgumentParser) -> None:
 def _init(environment: Environment, runner: object, **_: object) -> None:
     """Check the scenario before anything starts; take users and ramp from it by default."""
     options: Any = environment.parsed_options
+    # Its clock stands since the imports began: a timer set now (``-t``) would end too early.
+    gevent.get_hub().loop.update_now()
     if isinstance(runner, WorkerRunner):
         _worker.append(Worker(environment))
         environment.process_exit_code = 0  # the verdict is the master's

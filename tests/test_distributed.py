@@ -57,6 +57,7 @@ def test_two_processes_count_as_one(tmp_path: Path) -> None:
         assert spread[number] == alone[number]
     assert connected_once(records(two)).tolist() == [1] * 10
     assert (np.diff(records(two)["done"]) >= 0).all()
+    assert (two / "latency.hlog").read_text().count("Tag=UpdateJobExecution.") == 2
     told = requests_of_locust(two)
     for operation, numbers in spread["requests"].items():
         assert told.pop(operation) == (numbers["sent"], numbers["sent"] - numbers["accepted"])
@@ -80,7 +81,8 @@ def test_the_others_take_up_what_a_killed_worker_had(tmp_path: Path) -> None:
     assert (lost["things"], lost["told_all"], other["things"]) == (10, False, 20)
     assert lost["records"] + other["records"] == len(records(tmp_path / "out"))
     times = connected_once(records(tmp_path / "out"))
-    assert times.min() >= 1 and 20 <= times.sum() <= 30
+    assert times.min() >= 1
+    assert times.sum() <= 30
 
 
 @pytest.mark.slow
