@@ -64,6 +64,10 @@ The house in reading order (a module imports only from what stands above it here
     live_crew.py     who the things are with, and what a master knows of its workers
     live_run.py      one live run from its beginning to its summary
     locust_bridge.py Locust measures it
+    contention.py    how often writers with optimistic concurrency conflict, in theory
+    stage.py         a service, a fleet and a job for HTTP load
+    locust_http.py   Locust's users over HTTP; locust_contention.py, locust_control_plane.py
+    locust_shapes.py Locust's users over time, from a scenario's ramp
     aws_cli/         the AWS CLI's iot-jobs-data commands
     cli/             the command line
 """

@@ -336,8 +336,8 @@ class LiveRun:
             clock_s=clock_s,
             time_scale=load.time_scale,
             ended=self.ended,
+            incidents=self.incidents,
         )
-        summary.incidents = self.incidents
         slip = schedule_slip(records)
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED

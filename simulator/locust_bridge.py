@@ -152,7 +152,9 @@ def _begin(environment: Environment, **_: object) -> None:
         return
     environment.process_exit_code = EXIT_FAILED  # until the run says otherwise
     try:
-        run = LiveRun(environment, runner.target_user_count)
+        shaped = environment.shape_class is not None  # then the first tick is not the whole fleet
+        users = environment.parsed_options.num_users if shaped else runner.target_user_count
+        run = LiveRun(environment, users)
     except Exception as error:
         if environment.web_ui is not None:
             log.error("%s", error)

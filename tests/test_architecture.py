@@ -81,14 +81,16 @@ FLOORS = [
     ["sweep", "explain"],
     ["playbook", "live"],
     ["serve", "trial"],
-    ["embedded", "trying", "locust_feed"],
+    ["embedded", "trying", "locust_feed", "contention"],
     ["live_share", "live_options"],
     ["live_crew"],
-    ["live_run"],
+    ["live_run", "stage"],
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
     ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
     ["cli.progress_bar", "cli.distribution"],
+    ["locust_http", "locust_shapes"],
+    ["locust_contention", "locust_control_plane"],
     ["locust_bridge", "cli.runs", "cli.serving", "cli.trials", "cli.fitting", "cli.studies",
      "aws_cli.driver"],
     ["cli.app"],
@@ -205,10 +207,19 @@ def test_the_core_performs_nothing() -> None:
             assert used <= PURE_LIBRARIES, f"{module}: {used - PURE_LIBRARIES}"
 
 
-def test_only_the_bridge_imports_locust() -> None:
+LOCUST = {
+    "locust_bridge", "locust_http", "locust_shapes", "locust_contention", "locust_control_plane",
+}  # fmt: skip
+"""What only locustfiles and ``jobfleet run`` load."""
+
+
+def test_only_rooms_behind_locustfiles_import_locust() -> None:
     for module, path in modules().items():
         if "locust" in {name.split(".")[0] for name in imports(path.read_text())}:
-            assert module == "locust_bridge", "importing locust patches the process"
+            assert module in LOCUST, "importing locust patches the process"
+    for module, path in modules().items():
+        behind = {name.removeprefix("simulator.") for name in imports(path.read_text())} & LOCUST
+        assert not behind or module in LOCUST, f"{module} would import locust by {behind}"
 
 
 def test_a_thing_never_names_a_transport() -> None:

@@ -58,3 +58,25 @@ def test_jobs_that_end_differently_are_counted() -> None:
     )
     assert finished.summary.ended == "jobs ended: 1 completed, 1 canceled"
     assert finished.summary.executions["SUCCEEDED"] == 15
+
+
+def test_a_run_is_over_when_its_job_is_deleted_and_counts_that() -> None:
+    finished = run(
+        "job: {jobId: j, document: {}}\n"
+        "service: [{name: oops, delete_job: j, force: true, at: 40s}]\n"
+        "load: {until: 1d}\n"
+        "expect: {incidents.oops: 1}\n"
+    )
+    assert (finished.summary.ended, finished.summary.elapsed_s) == ("job deleted", 40.0)
+    assert finished.summary.verdict.passed
+
+
+def test_a_job_that_was_completed_before_it_is_deleted_counts_as_completed() -> None:
+    finished = run(
+        "jobs:\n"
+        "  - create: {jobId: first, document: {}}\n"
+        "  - {create: {jobId: late, document: {}}, at: 1h}\n"
+        "service: [{delete_job: first, at: 30m}]\n"
+        "load: {until: 1d}\n"
+    )
+    assert (finished.summary.ended, finished.summary.elapsed_s) == ("job completed", 3690.0)

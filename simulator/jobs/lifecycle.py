@@ -201,6 +201,7 @@ class Lifecycle(Ledger):
         self.tell_job(job, "deleted")
         self.by_status["DELETION_IN_PROGRESS"].remove(job)
         del self.jobs[job.job_id]
+        self.effects.append(JobEnded(job.job_id, "DELETED"))
         job.executions.clear()  # they know their job: without it nothing is left to be collected
 
     def _cancel_queued(self, execution: JobExecution, now: float) -> None:

@@ -2,8 +2,8 @@
 
 Service time is from an exchange's sending to its answer; response time from when it was due, so
 that a generator that is late, or waits for a slow answer before it asks again, does not hide the
-wait (coordinated omission). Both are of answered exchanges, in microseconds, three significant digits,
-up to an hour.
+wait (coordinated omission). Both are of answered exchanges, in microseconds, to three significant
+digits, up to an hour.
 
 ``latency.hlog`` is a histogram log as HdrHistogram's tools read it: a line for each tag
 (``UpdateJobExecution.service``, ``UpdateJobExecution.response``). Such histograms add up without
