@@ -342,6 +342,8 @@ class Workers:
             self._lose(member)
 
     def _lose(self, member: Member) -> None:
+        if member.lost is not None:
+            return
         member.lost = self.now()
         member.passed_on = self._allotment.lose(member.name)
         log.warning("worker %s was lost with %d things", member.name, member.passed_on)

@@ -144,7 +144,7 @@ class Worker:
         self._wanted += 1
 
     def interrupt(self) -> None:
-        """A signal came. Of ``--processes``, the master ends the run; else this worker leaves."""
+        """A Ctrl-C: the master of ``--processes`` hears it, too, and ends the run; else leave."""
         if self._share is None or self._interrupted:
             _leave(0)
         self._interrupted = True
@@ -241,10 +241,8 @@ class Worker:
         self._say("done", fates=msgspec.msgpack.encode(told), why=why, left=left)
 
     def close(self) -> None:
-        """The process ends."""
-        share, self._share = self._share, None
-        if share is not None:
-            share.close()
+        """The process ends, by SIGTERM say: hand over what is there."""
+        self._end_share(left=True)
 
     def _take(self, records: Records) -> None:
         share = self._share

@@ -146,9 +146,8 @@ def _begin(environment: Environment, **_: object) -> None:
     runner = environment.runner
     assert runner is not None
     if _worker:
-        # Not earlier: Locust sets its own SIGTERM handler after ``init``.
+        # By SIGTERM Locust ends the process in good order, and so comes to ``_quitting``.
         gevent.signal_handler(signal.SIGINT, _worker[-1].interrupt)
-        gevent.signal_handler(signal.SIGTERM, _worker[-1].interrupt)
         return
     environment.process_exit_code = EXIT_FAILED  # until the run says otherwise
     try:

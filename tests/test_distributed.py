@@ -86,6 +86,17 @@ def test_the_others_take_up_what_a_killed_worker_had(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_worker_that_is_told_to_go_hands_over_all_it_has(tmp_path: Path) -> None:
+    with two_workers(tmp_path, BRISK) as (process, workers):
+        workers[0].terminate()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert "10 things were taken up by others; nothing of its records is missing" in out
+    assert summary(tmp_path / "out")["executions"] == {"SUCCEEDED": 20}
+    assert sorted(connected_once(records(tmp_path / "out"))) == [1] * 10 + [2] * 10
+
+
+@pytest.mark.slow
 def test_a_run_without_any_worker_left_is_exit_code_4(tmp_path: Path) -> None:
     with two_workers(tmp_path, SLOW) as (process, workers):
         for worker in workers:
