@@ -21,6 +21,7 @@ The house in reading order (a module imports only from what stands above it here
     executions.py    what became of executions, in columns
     report/summary.py what ``summary.json`` holds
     expectations.py  which number, of what part of a run, and what it should be
+    allotment.py     which worker has which things
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
@@ -64,6 +65,9 @@ The house in reading order (a module imports only from what stands above it here
     embedded.py      the same in a process of its own
     live.py          the fleet on a loop in a native thread
     locust_feed.py   records into Locust's tables
+    live_options.py  what can be checked before a live run
+    live_share.py    the things of one process, and a worker's duties
+    live_crew.py     who the things are with, and what a master knows of its workers
     live_run.py      one live run from its beginning to its summary
     locust_bridge.py Locust measures it
     contention.py    how often writers with optimistic concurrency conflict, in theory

@@ -15,15 +15,19 @@ from simulator.serve import Addresses
 class EmbeddedService:
     """A service in a process of its own, on free ports of the loopback, with a fleet registered."""
 
-    def __init__(self, scenario: Path, time_scale: float, quotas: str = "none") -> None:
+    def __init__(
+        self, scenario: Path, time_scale: float, quotas: str = "none", host: str = "127.0.0.1"
+    ) -> None:
         """Start it; ``scenario`` is a resolved scenario file, ``quotas`` none or aws.
+
+        ``host`` is where it listens; workers on other machines must reach it there.
 
         Raises:
             TargetError: it did not come up.
         """
         command = [sys.executable, "-P", "-m", "simulator.cli", "serve", "--mqtt-port", "0"]
         command += ["--http-port", "0", "--time-scale", str(time_scale), "--json", "--with-parent"]
-        command += ["--quotas", quotas]
+        command += ["--quotas", quotas, "--host", host]
         self.process = subprocess.Popen(
             [*command, "--scenario", str(scenario), "--no-jobs"],
             stdin=subprocess.PIPE,

@@ -164,9 +164,9 @@ class LiveFleet:
         self._start = 0.0
         thread.wait(self._build(), within=30)
 
-    def begin(self) -> None:
-        """Let the run's clock start now."""
-        self._start = time.perf_counter()
+    def begin(self, elapsed: float = 0.0) -> None:
+        """Let the run's clock start now, or say that so many seconds are over already."""
+        self._start = time.perf_counter() - elapsed
         self._thread.post(self._weather.begin)
 
     def start(self, index: int) -> None:

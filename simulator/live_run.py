@@ -1,5 +1,7 @@
 """One live run in a Locust process: from the job's creation to the summary, in greenlets.
 
+Local or master: where the things are is its crew's business (``live_crew.py``).
+
 Rule 1: the run ends once: by the job's end, its deadline, a loss, or a signal. Whatever ends it
         first is what it ended by; whoever asks later waits for the same end.
 Rule 2: it never ends in silence: a fault in here is an end, too.
@@ -18,30 +20,32 @@ from typing import Any, Final
 
 import gevent
 import numpy as np
-from gevent import monkey
 
 from simulator import results
 from simulator.behaviour import EVERYTHING
 from simulator.embedded import EmbeddedService
-from simulator.errors import JobfleetError, TargetError, UsageError
+from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates
-from simulator.garbage import short_pauses
-from simulator.live import LiveFleet, LoopThread, unreachable
+from simulator.live import unreachable
+from simulator.live_crew import NOBODY, Alone, Workers
+from simulator.live_options import aimed_at
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
 from simulator.owner import DELETED, Owner
 from simulator.report.counts import schedule_slip
 from simulator.report.executions import JobEnd, Outcome, listed
+from simulator.report.latencies import as_log, as_table, histograms
 from simulator.report.summary import COMPLETED
 from simulator.report.text import render
+from simulator.report.workers import what_happened
+from simulator.results import Records
 from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
 from simulator.scenario import dump, load
-from simulator.targets import Aim, Target, TargetOptions, aim, transport_for
+from simulator.targets import Aim, Target, TargetOptions, transport_for
 from simulator.today import utc_now
 
 log = logging.getLogger(__name__)
 
-DRAIN_S: Final = 0.1
 WATCH_S: Final = 0.5
 LOST_AFTER_S: Final = 10.0
 """A service that does not answer for so long is lost."""
@@ -89,34 +93,40 @@ class LiveRun:
         self.plans = scenario.jobs()
         self._targets: dict[str, str] = {}
         """Of jobs that are not created yet: what each is for."""
-        self.next_index = 0
         self._shown = (0.0, 0)
         """When the last progress line was printed, and requests until then."""
         self.met = False
         """Whether any thing was ever answered."""
+        self._service_host = options.service_host
         self._run_time_s: float | None = options.run_time
         (self.directory.path / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
         self.target, control = aimed or self._embed()
         self.owner = Owner(control)
-        start_thread = monkey.get_original("_thread", "start_new_thread")
-        self.thread = LoopThread(start_thread, gevent.sleep, self.transport)
-        try:
-            self.fleet = LiveFleet(self.resolved, self.thread, self.target, self.transport)
+        self.crew: Alone | Workers
+        with ExitStack() as undo:
+            undo.callback(self._stop_service)
+            self.crew = self._crew()
+            undo.callback(self.crew.close)
             self._create_jobs()
-        except BaseException:
-            self.thread.stop()
-            self._stop_service()
-            raise
-        self._manners = ExitStack()
-        self._manners.enter_context(short_pauses())
-        self.fleet.begin()
-        self._draining, self._watching = gevent.spawn(self._drain), gevent.spawn(self._watch)
+            undo.pop_all()
+        self.crew.begin()
+        self._watching = gevent.spawn(self._watch)
+
+    def _crew(self) -> Alone | Workers:
+        """The things, in this process or with workers."""
+        runner = self.environment.runner
+        if hasattr(runner, "clients"):  # it is a master
+            options = TargetOptions.of(self.environment.parsed_options)
+            aimed = str(self.target), options
+            return Workers(runner, self.resolved, aimed, self.transport, self._fire)
+        return Alone(self.resolved, self.target, self.transport, self._fire)
 
     def _embed(self) -> Aim:
         """Where to find a service started here, the fleet registered."""
         scale = self.resolved.scenario.load.time_scale
         quotas = self.resolved.scenario.quotas
-        self.service = EmbeddedService(self.directory.path / "scenario.yaml", scale, quotas)
+        path, host = self.directory.path / "scenario.yaml", self._service_host
+        self.service = EmbeddedService(path, scale, quotas, host)
         where = self.service.addresses
         control = Target("http", where.host, where.http)
         return Aim(
@@ -125,7 +135,8 @@ class LiveRun:
 
     def _create_jobs(self) -> None:
         """Create the jobs that begin at once, and see to it that the others come in time."""
-        names, work = self.fleet.names, self.resolved.work()
+        work = self.resolved.work()
+        names = self.names = work.names()
         for at, plan in enumerate(self.plans):
             group = group_of(plan.job_id)
             if self.service is None or at:  # a service of ours has the first one's
@@ -144,20 +155,13 @@ class LiveRun:
 
     def begin_next(self) -> None:
         """The next thing may begin: a Locust user was spawned."""
-        index, self.next_index = self.next_index, self.next_index + 1
-        if index < self.resolved.scenario.things and not (self.ended or self.thread.ended):
-            self.fleet.start(index)
+        if not self.ended:
+            self.crew.want()
 
     # ----------------------------------------------------------------------- while it runs
 
-    def _drain(self) -> None:
+    def _fire(self, fresh: Records) -> None:
         """Hand fresh records to Locust."""
-        while True:
-            gevent.sleep(DRAIN_S)
-            self._fire()
-
-    def _fire(self) -> None:
-        fresh = self.fleet.recorder.drain()
         self.met = self.met or bool((fresh["outcome"] == results.ACCEPTED).any())
         feed(self.environment, fresh, utc_now().timestamp())
 
@@ -171,24 +175,26 @@ class LiveRun:
             except Exception as error:
                 log.error(FAULT, exc_info=error)
                 self.end(FAULT, EXIT_FAILED)
-            now = self.fleet.now()
+            now = self.crew.now()
             if now - said >= 1 or self.ended:
                 said = now
                 self._progress(now)
 
     def _judge(self, status: str | None) -> None:
         """Is it time to end?"""
-        load, now = self.resolved.scenario.load, self.fleet.now()
+        load, now = self.resolved.scenario.load, self.crew.now()
         until = now * load.time_scale >= load.until
-        if self.thread.failures:
-            log.error(FAULT, exc_info=self.thread.failures[0])
+        alone = self.crew.look()
+        if self.crew.failures():
             self.end(FAULT, EXIT_FAILED)
+        elif alone:
+            self.end(alone, EXIT_SLIP)
         elif status not in (None, "IN_PROGRESS", "SCHEDULED"):
             self.end(f"job {str(status).lower()}")
         elif self._lost():
             self.end("service lost", EXIT_TARGET)
         elif not self.met and (until or now > CONNECT_WITHIN_S):
-            self.end(str(unreachable(self.target, self.fleet.refusal)), EXIT_TARGET)
+            self.end(str(unreachable(self.target, self.crew.refusal)), EXIT_TARGET)
         elif until:
             self.end("until reached")
 
@@ -202,7 +208,7 @@ class LiveRun:
         try:
             for plan in self.plans:
                 if plan.job_id in self._targets:
-                    if self.fleet.now() * self.resolved.scenario.load.time_scale < plan.at:
+                    if self.crew.now() * self.resolved.scenario.load.time_scale < plan.at:
                         statuses["SCHEDULED"] = None
                         continue
                     self._create_job(plan.job_id)
@@ -228,7 +234,7 @@ class LiveRun:
         rate = (fresh - self._shown[1]) / max(0.1, now - self._shown[0])
         self._shown = (now, fresh)
         line = (
-            f"{now:5.0f}s  {self.fleet.connected}/{self.resolved.scenario.things} connected  "
+            f"{now:5.0f}s  {self.crew.connected}/{self.resolved.scenario.things} connected  "
             f"{counts}  {rate:,.0f} requests/s  {total.num_failures} failures"
         )
         print(line, file=sys.stderr, flush=True)
@@ -263,31 +269,32 @@ class LiveRun:
             self._over = True
 
     def _finish(self) -> None:
-        clock_s = self.fleet.now()
+        clock_s = self.crew.now()
         gevent.kill(self._watching)
         self.owner.close()  # it may have been in the middle of a request
+        alone = self.crew.look()
+        if not self.ended and alone:  # Locust has noticed it first
+            self.ended, self.exit_code = alone, EXIT_SLIP
         if not self.ended and self._run_time_s is not None and self.environment.web_ui is None:
             self.ended = OUT_OF_TIME  # a signal would have come by ``interrupt``
         if not self.ended:
             self.ended, self.exit_code = INTERRUPTED, EXIT_INTERRUPTED
         scenario = self.resolved.scenario
-        if self.ended == COMPLETED and not self.thread.ended:
-            self.fleet.settle(5.0 + 2 * scenario.network.reply_timeout)
+        if self.ended == COMPLETED:
+            self.crew.settle(5.0 + 2 * scenario.network.reply_timeout)
         outcome = self._outcome()
         fates = self._fates()
-        gevent.kill(self._draining)
-        self._fire()
-        self.thread.stop()
-        self._manners.close()
         self._stop_service()
         finished = self._summarise(clock_s, outcome, fates)
+        self.latencies = histograms(finished.records)
+        self.directory.add("latency.hlog", as_log(self.latencies, clock_s))
         self.directory.write(finished, self.started)
         self.finished = finished
 
     def _fates(self) -> Fates:
         """What became of the things; nothing, where their loop is gone."""
         try:
-            return self.fleet.stop()
+            return self.crew.end()
         except JobfleetError as error:
             log.error("%s", error)
             self.exit_code = self.exit_code or EXIT_FAILED
@@ -305,7 +312,7 @@ class LiveRun:
                     ends.append(JobEnd(plan.job_id, "", False, 0, np.empty(0, np.int32)))
                     continue
                 counts.update(found)
-                table = listed(list(self.owner.executions(plan.job_id)), self.fleet.names)
+                table = listed(list(self.owner.executions(plan.job_id)), self.names)
                 table["job"] = at
                 begin = begin or self.owner.created_at - plan.at
                 for column in ("queued", "started", "ended", "since"):
@@ -324,7 +331,7 @@ class LiveRun:
         return Outcome(self.counts, np.concatenate(tables), tuple(ends))
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
-        records = self.fleet.recorder.records()
+        records = self.crew.records()
         load = self.resolved.scenario.load
         summary = summarise(
             self.resolved,
@@ -344,7 +351,7 @@ class LiveRun:
         if self.exit_code in (0, EXIT_FAILED) and slip > load.max_slip:
             self.exit_code = EXIT_SLIP
         extra = {"p99_schedule_slip_ms": round(slip * 1000, 3), "exit_code": self.exit_code}
-        extra |= self.fleet.oddities
+        extra |= self.crew.told()
         wall_s = time.perf_counter() - self._began
         return Finished(self.resolved, summary, records, wall_s, extra=extra)
 
@@ -360,15 +367,22 @@ class LiveRun:
             return
         self._told = True
         print(render(finished.summary, finished.wall_s))
+        for line in (*as_table(self.latencies), ""):
+            print(line)
+        for line in what_happened(finished.extra.get("workers", [])):
+            print(line)
+        alone = self.ended == NOBODY
         explanation = {
             EXIT_TARGET: f"The target was lost: {self.ended}. Counts are the last it gave.",
-            EXIT_SLIP: "The generator could not keep its own schedule: p99 slip "
+            EXIT_SLIP: "All workers were lost. Do not trust these results."
+            if alone
+            else "The generator could not keep its own schedule: p99 slip "
             f"{finished.extra['p99_schedule_slip_ms']:g} ms. Do not trust these results.",
             EXIT_INTERRUPTED: "Interrupted: the verdict is of what was seen until then.",
         }.get(self.exit_code)
         if explanation:
             print(explanation)
-        for what, count in self.fleet.oddities.items():
+        for what, count in self.crew.oddities.items():
             print(f"Of the target: {count:,} {what}.")
         print(f"Run directory: {self.directory.path}", flush=True)
 
@@ -378,22 +392,3 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, TargetError):
         return EXIT_TARGET
     return EXIT_USAGE if isinstance(error, JobfleetError) else EXIT_FAILED
-
-
-def aimed_at(options: Any, time_scale: float) -> Aim | None:
-    """What Locust's options aim at; raises UsageError."""
-    return aim(options.target, options.control, TargetOptions.of(options), time_scale)
-
-
-def check_options(options: Any) -> Any:
-    """Check what can be checked before anything starts; return the scenario.
-
-    Raises:
-        JobfleetError: the scenario or an option is wrong.
-    """
-    scenario = load(Path(options.scenario)).scenario
-    aimed = aimed_at(options, scenario.load.time_scale)
-    transport_for(options.transport, aimed and aimed.target)
-    if options.seed is not None and options.seed < 0:
-        raise UsageError(f"--seed {options.seed}: a seed is 0 or more")
-    return scenario

@@ -4,11 +4,13 @@
 the process with gevent: nothing else in the package may (ruff and a test hold that).
 
 Rule 1: nothing starts at import; the run begins at ``test_start``, when the user count is known
-        and ``--processes`` would have forked.
+        and ``--processes`` has forked.
 Rule 2: the run is ``live_run.LiveRun``; a Locust user only says that one more thing may begin.
+        In a worker it says so to the master, which alone owns the run.
 Rule 3: a rejection is a Locust failure, named by its code.
 """
 
+import atexit
 import logging
 import signal
 import sys
@@ -19,10 +21,13 @@ from gevent import monkey
 from locust import User, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import LocalRunner
+from locust.runners import MasterRunner, WorkerRunner
 
-from simulator.errors import JobfleetError, UsageError
-from simulator.live_run import EXIT_FAILED, LiveRun, check_options, exit_code_of
+from simulator.errors import JobfleetError, TargetError
+from simulator.live_crew import NOBODY, Workers
+from simulator.live_options import check_options
+from simulator.live_run import EXIT_FAILED, EXIT_INTERRUPTED, LiveRun, exit_code_of
+from simulator.live_share import MESSAGE, Worker
 from simulator.targets import POLL_S
 
 log = logging.getLogger(__name__)
@@ -36,6 +41,11 @@ FILES = {
 
 _runs: list[LiveRun] = []
 """The runs of this process, newest last: with Locust's web UI there may be several."""
+_worker: list[Worker] = []
+"""This process as a worker, if it is one."""
+
+WORKERS_WITHIN_S = 60.0
+"""A master waits so long for its workers, unless ``--expect-workers-max-wait`` says otherwise."""
 
 
 class ThingUser(User):
@@ -43,7 +53,9 @@ class ThingUser(User):
 
     def on_start(self) -> None:
         """Let the next thing begin."""
-        if _runs:
+        if _worker:
+            _worker[-1].want()
+        elif _runs:
             _runs[-1].begin_next()
 
     @task
@@ -71,6 +83,7 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--sigv4", action="store_true", help="Sign with AWS credentials")
     group.add_argument("--region", default=None, help="To sign for")
     group.add_argument("--poll", type=float, default=POLL_S, help="Seconds between looks over HTTP")
+    group.add_argument("--service-host", default="127.0.0.1", help="Where our service listens")
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
     group.add_argument("--brief", action="store_true", help="Leave out Locust's own tables")
 
@@ -79,10 +92,13 @@ def _options(parser: LocustArgumentParser) -> None:
 def _init(environment: Environment, runner: object, **_: object) -> None:
     """Check the scenario before anything starts; take users and ramp from it by default."""
     options: Any = environment.parsed_options
+    # Its clock stands since the imports began: a timer set now (``-t``) would end too early.
+    gevent.get_hub().loop.update_now()
+    if isinstance(runner, WorkerRunner):
+        _worker.append(Worker(environment))
+        environment.process_exit_code = 0  # the verdict is the master's
+        return
     try:
-        if not isinstance(runner, LocalRunner):
-            raise UsageError("distributed runs are not supported yet: run without --master, "
-                             "--worker and --processes")  # fmt: skip
         scenario = check_options(options)
     except JobfleetError as error:
         _give_up(error)
@@ -94,12 +110,56 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         options.num_users = scenario.things
     if options.spawn_rate is None:
         options.spawn_rate = scenario.load.ramp or float(options.num_users)
+    if isinstance(runner, MasterRunner):
+        _lead(environment, runner)
+
+
+def _lead(environment: Environment, runner: MasterRunner) -> None:
+    """Listen to workers, and do not wait for them for ever."""
+    options: Any = environment.parsed_options
+
+    def heard(environment: Environment, msg: Any) -> None:
+        if Workers.newest is not None:
+            Workers.newest.heard(msg.node_id, msg.data)
+
+    def came(client_id: str, **_: object) -> None:
+        if Workers.newest is not None:
+            Workers.newest.came(client_id)
+
+    runner.register_message(MESSAGE, heard)
+    environment.events.worker_connect.add_listener(came)
+    if not options.headless:
+        return
+    within = options.expect_workers_max_wait or WORKERS_WITHIN_S
+    options.expect_workers_max_wait = 0  # Locust's own end would be exit code 1
+
+    def enough() -> None:
+        here, wanted = len(runner.clients.ready), options.expect_workers
+        if not _runs and here < wanted:
+            _give_up(TargetError(
+                f"{here} of {wanted} workers came within {within:g} s; start them with "
+                f"--worker --master-host HOST --master-port {options.master_bind_port}"
+            ), runner)  # fmt: skip
+
+    gevent.spawn_later(within, enough)
+
+    def interrupted() -> None:
+        if not _runs:
+            print("Interrupted before anything was measured.", file=sys.stderr, flush=True)
+            _dismiss(runner)
+            monkey.get_original("os", "_exit")(EXIT_INTERRUPTED)
+
+    gevent.signal_handler(signal.SIGINT, interrupted)
 
 
 @events.test_start.add_listener
 def _begin(environment: Environment, **_: object) -> None:
     runner = environment.runner
     assert runner is not None
+    if _worker:
+        # By SIGTERM Locust ends the process in good order, and so comes to ``_quitting``.
+        gevent.signal_handler(signal.SIGINT, _worker[-1].interrupt)
+        return
     environment.process_exit_code = EXIT_FAILED  # until the run says otherwise
     try:
         shaped = environment.shape_class is not None  # then the first tick is not the whole fleet
@@ -109,7 +169,7 @@ def _begin(environment: Environment, **_: object) -> None:
         if environment.web_ui is not None:
             log.error("%s", error)
             raise
-        _give_up(error)
+        _give_up(error, runner)
     else:
         _runs.append(run)
         if environment.web_ui is None:
@@ -118,13 +178,21 @@ def _begin(environment: Environment, **_: object) -> None:
             gevent.signal_handler(signal.SIGTERM, run.interrupt)
 
 
-def _give_up(error: Exception) -> None:
+def _dismiss(runner: object) -> None:
+    """Send a master's workers home."""
+    if isinstance(runner, MasterRunner):
+        runner.send_message("quit")
+        gevent.sleep(0.3)
+
+
+def _give_up(error: Exception, runner: object = None) -> None:
     """End the process: from a greenlet or an init listener, before anything is worth a drain."""
     if isinstance(error, JobfleetError):
         print(f"Error: {error}", file=sys.stderr, flush=True)
     else:
         log.error("a fault in jobfleet", exc_info=error)
     sys.stdout.flush()
+    _dismiss(runner)
     monkey.get_original("os", "_exit")(exit_code_of(error))
 
 
@@ -132,6 +200,8 @@ def _give_up(error: Exception) -> None:
 def _finish(environment: Environment, **_: object) -> None:
     if _runs:
         _runs[-1].finish()
+        if _runs[-1].ended == NOBODY and environment.web_ui is None and environment.runner:
+            gevent.spawn(environment.runner.quit)  # Locust would wait for another worker
         environment.process_exit_code = _runs[-1].exit_code
         if environment.web_ui is not None:  # Locust stays, so nobody waits for its end
             _runs[-1].tell()
@@ -140,9 +210,39 @@ def _finish(environment: Environment, **_: object) -> None:
 @events.quitting.add_listener
 def _quitting(environment: Environment, **_: object) -> None:
     _finish(environment)
+    if _worker:
+        _worker[-1].close()
 
 
 @events.quit.add_listener
 def _quit(exit_code: int, **_: object) -> None:
     if _runs:
         _runs[-1].tell()
+        options: Any = _runs[-1].environment.parsed_options
+        if options.processes:
+            atexit.register(_wait_for_workers, exit_code)
+
+
+def _wait_for_workers(exit_code: int) -> None:
+    """End with the workers that ``--processes`` forked, in place of Locust's own waiting.
+
+    That asks for each by ``waitpid``, and gevent knows nothing any more of one that was killed a
+    minute ago: it would print an error ten thousand times a second, for three seconds.
+    """
+    import psutil  # Locust's; only here
+
+    # Not gevent's: no greenlet of Locust's shall run any more, its files are closed.
+    sleep = monkey.get_original("time", "sleep")
+    children = psutil.Process().children()
+    for at in range(200):
+        children = [one for one in children if one.is_running() and one.status() != "zombie"]
+        if not children:
+            break
+        if at in (100, 190):
+            for child in children:
+                child.send_signal(signal.SIGINT if at < 190 else signal.SIGKILL)
+        sleep(0.03)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    monkey.get_original("os", "_exit")(exit_code)

@@ -58,6 +58,16 @@ def _summed(entry: Any, stats: Any, took: Records, now: float) -> Any:
     return part
 
 
+def tell_others(environment: Any, records: Records, method: str = METHOD) -> None:
+    """Tell whoever else listens to requests in a worker: its own tables are the master's to fill.
+
+    The master's come from the records of all workers, so that they are the same requests.
+    """
+    if len(records) and len(environment.events.request._handlers) > 1:
+        _fire(environment, records, method)
+        environment.stats.clear_all()
+
+
 def _fire(environment: Any, records: Records, method: str) -> None:
     fire = environment.events.request.fire
     names, outcomes = results.OPERATIONS, results.OUTCOMES

@@ -160,6 +160,10 @@ class Recorder:
         self._packed += packed
         return np.frombuffer(packed, DTYPE)
 
+    def forget(self) -> None:
+        """Keep nothing of what was drained: somebody else does."""
+        self._packed.clear()
+
     def records(self) -> Records:
         """All records, in the order in which they were taken, and none is kept: the run is over."""
         self.drain()

@@ -392,5 +392,9 @@ class RunDirectory:
         self._folder.write("junit.xml", lambda file: file.write(junit))
         self._text("summary.json", as_text(summary))
 
+    def add(self, name: str, content: bytes) -> None:
+        """Write one more file; raises as ``write`` does."""
+        self._folder.write(name, lambda file: file.write(content))
+
     def _text(self, name: str, text: str) -> None:
         self._folder.write(name, lambda file: file.write(text.encode()))

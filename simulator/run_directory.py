@@ -20,6 +20,7 @@ SCENARIO: Final = "scenario.yaml"
 RESULTS: Final = (
     "summary.json", "machine.json", "records.npz", "executions.npz", "timeline.csv", "junit.xml",
 )  # fmt: skip
+OF_LIVE_RUNS: Final = ("latency.hlog",)
 MOST: Final = 100_000
 """Runs of one name under ``runs/``."""
 
@@ -42,7 +43,7 @@ class Folder:
             with tempfile.TemporaryFile(dir=self.path):
                 pass  # so it can be written to
             _check_ours(self.path)
-            for earlier in RESULTS:
+            for earlier in (*RESULTS, *OF_LIVE_RUNS):
                 (self.path / earlier).unlink(missing_ok=True)
         except OSError as error:
             where = error.filename if path is None else path

@@ -49,7 +49,21 @@ class TargetOptions(NamedTuple):
     @classmethod
     def of(cls, options: Any) -> "TargetOptions":
         """Those among the attributes of ``options`` (Locust's parsed ones)."""
-        named = {name: getattr(options, name) for name in cls._fields}
+        return cls._read({name: getattr(options, name) for name in cls._fields})
+
+    def told(self) -> dict[str, Any]:
+        """What a master tells its workers of them: no secrets, and files by their names."""
+        named = {**self._asdict(), "username": None, "password": None}
+        return {name: str(v) if isinstance(v, Path) else v for name, v in named.items()}
+
+    @classmethod
+    def heard(cls, told: dict[str, Any], options: Any) -> "TargetOptions":
+        """As a worker hears them: user and password are those of its own ``options``."""
+        secrets = {name: getattr(options, name) for name in ("username", "password")}
+        return cls._read({**told, **secrets})
+
+    @classmethod
+    def _read(cls, named: dict[str, Any]) -> "TargetOptions":
         for name in ("ca", "cert", "key", "certs"):
             named[name] = Path(named[name]) if named[name] else None
         return cls(**named)

@@ -13,6 +13,19 @@ import typer
 from typer.core import TyperCommand
 
 from simulator.cli import fitting, provisioning, serving, studies, trials
+from simulator.cli.distribution import (
+    AsWorker,
+    Distribution,
+    ExpectWorkers,
+    ExpectWorkersMaxWait,
+    Master,
+    MasterBindHost,
+    MasterBindPort,
+    MasterHost,
+    MasterPort,
+    Processes,
+    ServiceHost,
+)
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -54,7 +67,10 @@ def rehearse(
 
 @app.command()
 def run(
-    scenario: ScenarioArgument,
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(help="Scenario file (YAML); a worker needs none.", show_default=False),
+    ] = None,
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
@@ -105,14 +121,35 @@ def run(
     ] = False,
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
+    service_host: ServiceHost = "127.0.0.1",
+    processes: Processes = None,
+    master: Master = False,
+    master_bind_host: MasterBindHost = None,
+    master_bind_port: MasterBindPort = None,
+    expect_workers: ExpectWorkers = None,
+    expect_workers_max_wait: ExpectWorkersMaxWait = None,
+    worker: AsWorker = False,
+    master_host: MasterHost = None,
+    master_port: MasterPort = None,
 ) -> None:
-    """Run a scenario live over MQTT or HTTP, Locust measuring."""
+    """Run a scenario live, Locust measuring; in several processes, see docs/distributed.md."""
     from simulator.cli import runs
     from simulator.targets import TargetOptions
 
+    parts = Distribution(
+        processes, master, master_bind_host, master_bind_port, expect_workers,
+        expect_workers_max_wait, worker, master_host, master_port,
+    )  # fmt: skip
+    if worker:
+        raise typer.Exit(runs.work(parts))
+    if scenario is None:
+        raise UsageError("run needs a scenario file, or --worker")
     runs.admit(scenario, (target, control), i_own_this_target or [], account)
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
-    raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control, options))
+    extra = [*parts.options(), "--service-host", service_host]
+    raise typer.Exit(
+        runs.live(scenario, seed, things, out, transport, target, control, options, extra)
+    )
 
 
 app.command()(serving.serve)

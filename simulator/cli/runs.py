@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 import typer
 
 from simulator import interlock
+from simulator.cli.distribution import Distribution
 from simulator.errors import ScenarioError
 from simulator.interlock import Bounds
 from simulator.report.text import render
@@ -56,22 +57,20 @@ def live(
     target: str | None,
     control: str | None,
     options: TargetOptions,
+    extra: Sequence[str] = (),
 ) -> int:
-    """Run live in a fresh Locust process; return its exit code."""
+    """Run live in a fresh Locust process; return its exit code. ``extra`` are options of its."""
     transport_for(transport, None)
     resolved = _resolve(scenario, seed, things)
     aimed = aim(target, control, options, resolved.scenario.load.time_scale)
     transport = transport_for(transport, aimed and aimed.target)
     directory = RunDirectory(out, resolved.name).path
-    bridge = Path(__file__).parents[1] / "locust_bridge.py"
-    # -P: what lies in the working directory is no module of ours.
-    command = [sys.executable, "-P", "-m", "locust", "-f", str(bridge)]
-    command += ["--headless", "--only-summary", "--brief"]
+    command = [*_locust(), "--headless", "--only-summary", "--brief"]
     command += ["--scenario", str(scenario), "--seed", str(resolved.seed)]
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
     command += ["--transport", transport, "--loglevel", "WARNING"]
-    command, environment = _aimed(command, target, control, options)
+    command, environment = _aimed([*command, *extra], target, control, options)
     signalled = False
     process: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +80,10 @@ def live(
         if process is not None and not signalled:
             # Before the run has begun, Locust's own modules are still being imported.
             begun = (directory / "scenario.yaml").exists()
-            process.send_signal(signal.SIGINT if begun else signal.SIGKILL)
+            if begun:
+                process.send_signal(signal.SIGINT)
+            else:  # with what ``--processes`` has forked
+                os.killpg(process.pid, signal.SIGKILL)
         signalled = True
 
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -138,6 +140,18 @@ def _aimed(
         elif value is not None and name not in ("username", "password"):
             more += [f"--{name}", str(value)]
     return command + more, environment
+
+
+def work(parts: Distribution) -> int:
+    """Be a worker until its master ends it."""
+    command = [*_locust(), "--loglevel", "WARNING", *parts.options()]
+    os.execv(command[0], command)  # so that signals come to it alone
+
+
+def _locust() -> list[str]:
+    bridge = Path(__file__).parents[1] / "locust_bridge.py"
+    # -P: what lies in the working directory is no module of ours.
+    return [sys.executable, "-P", "-m", "locust", "-f", str(bridge)]
 
 
 def check(scenarios: list[Path]) -> int:
