@@ -112,7 +112,8 @@ def admit(
 
         return account_id(None, None)
 
-    found = interlock.admit(targets, owned, account, account_of, load(scenario).scenario.load.until)
+    hosts = [None if url is None else redacted(url) for url in targets]
+    found = interlock.admit(hosts, owned, account, account_of, load(scenario).scenario.load.until)
     if found is not None:
         typer.echo(
             f"The target is not this machine: the run ends after {found.seconds:g} s at the latest",
