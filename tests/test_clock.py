@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from simulator import clock
 from simulator.clock import VirtualLoop
 from simulator.errors import NothingCanHappen, TimeStandsStill
+from simulator.timers import PARKED
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
@@ -29,7 +29,7 @@ def test_asyncio_still_resolves_sleeps_as_the_loop_expects() -> None:
         return len(parked) == 1 and isinstance(parked[0], asyncio.Future)
 
     assert run(main)
-    assert clock.PARKED.cancel() is None  # type: ignore[func-returns-value]
+    assert PARKED.cancel() is None  # type: ignore[func-returns-value]
 
 
 def test_timers_fire_in_order_of_time_then_of_asking() -> None:
