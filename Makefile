@@ -37,9 +37,14 @@ run: setup  ## Run scenarios/rollout.yaml live: 1 000 things over MQTT, Locust m
 rehearse: setup  ## Rehearse scenarios/timeouts.yaml in virtual time
 	$(BIN)/jobfleet rehearse scenarios/timeouts.yaml
 
-scenarios: setup  ## Check every scenario and rehearse those that can be
+scenarios: setup  ## Check every scenario, rehearse those that can be, write build/scenarios/junit.xml
 	$(BIN)/jobfleet check $(SCENARIOS)
-	@set -e; for scenario in $(REHEARSABLE); do $(BIN)/jobfleet rehearse $$scenario $(SIZE); done
+	@rm -rf build/scenarios; failed=; for scenario in $(REHEARSABLE); do \
+	    name=$$(basename $$scenario .yaml); \
+	    $(BIN)/jobfleet rehearse $$scenario $(SIZE) --quiet --out build/scenarios/$$name \
+	        || failed="$$failed $$name"; done; \
+	    $(PY) -m simulator.report.junit build/scenarios/*/junit.xml > build/scenarios/junit.xml; \
+	    test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
 golden: setup  ## Write tests/golden/ anew, after a change that was meant
 	@set -e; for scenario in $(REHEARSABLE); do name=$$(basename $$scenario .yaml); \

@@ -3,6 +3,7 @@
 The house in reading order (a module imports only from what stands above it here):
 
     errors.py        every exception we raise
+    refusals.py      why a connection did not come about, in words
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
                      enrolment, templates, control_plane, listings, data_plane, service, wire,
@@ -23,6 +24,11 @@ The house in reading order (a module imports only from what stands above it here
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     mqtt_client.py   one MQTT connection as a client
+    interlock.py     whose host a load run may go to
+    provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,
+                     account, cost, ownership, making, cleaning
+    targets.py       what a live run is aimed at: URL, TLS, signatures
+    websocket_client.py the client's end of MQTT over WebSocket
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times
     sample.py        the job of the AWS CLI page's example
@@ -60,6 +66,10 @@ The house in reading order (a module imports only from what stands above it here
     locust_feed.py   records into Locust's tables
     live_run.py      one live run from its beginning to its summary
     locust_bridge.py Locust measures it
+    contention.py    how often writers with optimistic concurrency conflict, in theory
+    stage.py         a service, a fleet and a job for HTTP load
+    locust_http.py   Locust's users over HTTP; locust_contention.py, locust_control_plane.py
+    locust_shapes.py Locust's users over time, from a scenario's ramp
     aws_cli/         the AWS CLI's iot-jobs-data commands
     cli/             the command line
 """

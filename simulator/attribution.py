@@ -8,12 +8,14 @@ Rule 3: where the network is one that we simulate, it says of each silence wheth
         taken the request (``NoReply.applied``), so the cause is exact. Of a real one an agent can
         only believe what it finds: exactly what it wanted, one version on.
 Rule 4: an agent that learned its version by reconnecting, and was overtaken before it could use it,
-        was stale; unless it shares its thing with a second agent, which is the reason then.
+        was stale; unless it shares its thing with a second agent, or an incident's second writer
+        has left its mark, which is the reason then.
 """
 
 from typing import Final, NamedTuple
 
 from simulator import results
+from simulator.behaviour.incidents import MARK
 from simulator.errors import NoReply, VersionMismatch
 from simulator.jobs.messages import JobExecutionState
 from simulator.jobs.model import Status
@@ -50,7 +52,7 @@ class Writer(NamedTuple):
     stale: bool = False
     """It learned its version by reconnecting."""
     accompanied: bool = False
-    """A second agent works on the same thing."""
+    """A second agent works on the same thing, or somebody else wrote into the execution."""
     stray: int = 0
     """The fault by which the agent itself sent this report again or out of turn."""
     holds_back: bool = False
@@ -64,6 +66,8 @@ def attribute(
     state = mismatch.execution_state
     if not isinstance(state, JobExecutionState):
         return results.UNKNOWN, 0
+    if MARK in (state.status_details or ()):
+        writer = writer._replace(accompanied=True)
     edge = results.edge_of(state.status, wanted)
     return _cause(state.status, state.version_number - expected, wanted, writer), edge
 

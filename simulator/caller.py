@@ -5,7 +5,7 @@ Rule 1: every exchange leaves one record, whatever became of it; one that was cu
 Rule 2: a request is sent again as it was, after a jittered backoff, until it is answered or the
         agent has tried often enough.
 Rule 3: after a conflict an agent goes on with the version that it found, drops the execution, or
-        sends without a version, as its policy says.
+        sends without a version, as its policy says. Over HTTP it describes it first.
 Rule 4: latency, reply timeouts and backoff are the network's and are not scaled.
 
 The subtlety is a lost reply. The thing cannot know whether its update was applied, so it sends the
@@ -34,6 +34,7 @@ from simulator.jobs.messages import (
     DataReply,
     DataRequest,
     DescribeJobExecutionRequest,
+    ExecutionReply,
     GetPendingJobExecutionsRequest,
     JobExecutionState,
     StartNextPendingJobExecutionRequest,
@@ -203,6 +204,8 @@ class Caller:
                 unanswered = remember(unanswered, request.status, error, self.link.fault)
             elif isinstance(error, (VersionMismatch, InvalidStateTransition)):
                 state = error.execution_state
+                if state is None and isinstance(error, VersionMismatch):
+                    state = await self._look_up(current)
                 if not isinstance(state, JobExecutionState):
                     return False
                 before, current.version = current.version, state.version_number
@@ -227,6 +230,17 @@ class Caller:
             else:
                 self._accepted(current, sent, 0)
                 return True
+
+    async def _look_up(self, current: Assignment) -> JobExecutionState | None:
+        """Describe an execution, as HTTP does not show it with a conflict; None: it has ended."""
+        request = DescribeJobExecutionRequest(False, current.identity[1])
+        reply = await self._ask(current.job_id, request)
+        execution = reply.execution if isinstance(reply, ExecutionReply) else None
+        if execution is None:
+            return None
+        return JobExecutionState(
+            execution.status, execution.version_number, execution.status_details
+        )
 
     def _goes_on(
         self, error: Exception, request: UpdateJobExecutionRequest, state: JobExecutionState

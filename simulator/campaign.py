@@ -82,13 +82,6 @@ class Campaign:
         for timer in self._timers:
             timer.cancel()
 
-    def look(self) -> None:
-        """See whether a job was deleted: that is told to nobody."""
-        for plan in self._plans:
-            missing = plan.job_id not in self._host.service.jobs
-            if missing and self._ends.get(plan.job_id) == "":
-                self._ended(plan.job_id, "deleted")
-
     def _create(self, job_id: str) -> None:
         host = self._host
         host.service.create_job(
@@ -98,10 +91,12 @@ class Campaign:
         host.publish()
 
     def _heard(self, effect: Effect, _now: float) -> None:
-        if isinstance(effect, JobEnded) and effect.job_id in self._targets:
+        if isinstance(effect, JobEnded) and self._ends.get(effect.job_id) == "":
             self._ended(effect.job_id, effect.status.lower())
 
     def _ended(self, job_id: str, how: str) -> None:
+        if self._ends.get(job_id):
+            return  # one that was completed may be deleted: that does not end it again
         self._ends[job_id] = how
         if len(self._ends) < len(self._plans) or not all(self._ends.values()):
             return

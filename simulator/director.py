@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 
 from simulator.behaviour import EVERYTHING, Incident, Selection, WorkTable
+from simulator.behaviour.incidents import MARK
 from simulator.behaviour.mixing import mix
 from simulator.errors import Rejection, UsageError
 from simulator.host import Exchange, Fault, Host
@@ -288,7 +289,7 @@ class Director:
     def _reports(self, incident: Incident, name: str, job_id: str) -> Iterator[Act]:
         """Somebody else's progress report into what a thing has in progress."""
         service = self._host.service
-        details = {"secondWriter": incident.name}
+        details = {MARK: incident.name}
         for execution in service.pending(name):
             if execution.status == "IN_PROGRESS" and execution.job.job_id == job_id:
                 report = UpdateJobExecutionRequest("IN_PROGRESS", details)

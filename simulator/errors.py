@@ -23,6 +23,7 @@
     ├── UsageError                     the command line is wrong      exit code 2
     ├── AwsCliError                    a command of `jobfleet iot-jobs-data`   its own exit code
     ├── TargetError                    the target cannot be reached   exit code 3
+    ├── AwsRefused                     AWS refused a call of `jobfleet provision`
     ├── NothingCanHappen               every task waits and no timer is set
     └── TimeStandsStill                work without end at one instant       exit code 2
 
@@ -226,6 +227,14 @@ class AwsCliError(JobfleetError):
 
 class TargetError(JobfleetError):
     """The service under test cannot be reached, or was lost."""
+
+
+class AwsRefused(JobfleetError):
+    """AWS, asked for something while provisioning, refused; ``code`` is its exception's name."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
 
 
 class NothingCanHappen(JobfleetError):

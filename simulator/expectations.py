@@ -113,7 +113,7 @@ NAMES: Final[dict[str, tuple[Unit, ...]]] = {
 }
 """Every friendly name that ``expect`` knows, and in which units it may be given."""
 
-_OF_ITS_OWN: Final = ("things", "targets", "elapsed_s", "aborted", "cohorts", "jobs")
+_OF_ITS_OWN: Final = ("things", "targets", "elapsed_s", "aborted", "cohorts", "jobs", "incidents")
 """Parts of the summary that are of the whole run, or of a cohort already."""
 
 

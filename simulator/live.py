@@ -9,23 +9,25 @@ Rule 2: between the two sides pass only plain values: callables into the loop, r
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import uvloop
 
-from simulator.errors import JobfleetError, TargetError, UsageError
+from simulator import results
+from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates, Fleet
 from simulator.jobs.wire import Wire
 from simulator.results import Recorder
 from simulator.run import Resolved
+from simulator.targets import Target, TransportName
 from simulator.thing import Thing
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
+from simulator.transports.http import HttpLink, HttpNetwork, Looked
 from simulator.transports.mqtt import MqttLink, MqttNetwork
 from simulator.transports.weather import Weather
 from simulator.world import Link, Listener, World
 
 T = TypeVar("T")
-TransportName = Literal["mqtt", "aiomqtt"]
 StartThread = Callable[[Callable[[], None], tuple[()]], int]
 
 
@@ -65,7 +67,7 @@ class LoopThread:
         # aiomqtt hangs at connect on uvloop in such a thread, and connects on a plain loop. A
         # loop is made in its thread: gevent's selector, which that plain loop gets, belongs to
         # the thread in which it was made.
-        self._make = uvloop.new_event_loop if transport == "mqtt" else _PlainLoop
+        self._make = uvloop.new_event_loop if transport != "aiomqtt" else _PlainLoop
         self._running = False
         start_thread(self._run, ())
         while not self._running:
@@ -146,19 +148,19 @@ class LiveFleet:
         self,
         resolved: Resolved,
         thread: LoopThread,
-        address: tuple[str, int],
+        target: Target,
         transport: TransportName,
     ) -> None:
         """Build it; the open files for it are the caller's to see to (``open_files.py``)."""
         self.recorder = Recorder()
         self._resolved = resolved
         self._thread = thread
-        self._address = address
+        self._target = target
         self._transport: TransportName = transport
         self._fleet: Fleet
         self._world: World
         self._weather: Weather
-        self._network: MqttNetwork | AiomqttNetwork
+        self._network: MqttNetwork | AiomqttNetwork | HttpNetwork
         self._start = 0.0
         thread.wait(self._build(), within=30)
 
@@ -205,21 +207,54 @@ class LiveFleet:
         self._world = world = resolved.world(
             loop, lambda: clock() - self._start, self.recorder, scenario.load.time_scale
         )
-        wire = Wire(scenario.epoch_s)
-        kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
-        self._network = network = kind(*self._address, wire, world.network.reply_timeout)
-
+        wire, timeout, target = Wire(scenario.epoch_s), world.network.reply_timeout, self._target
+        target.check(world.work.names())
+        network: MqttNetwork | AiomqttNetwork | HttpNetwork
+        if self._transport == "http":
+            network = HttpNetwork(target, wire, timeout)
+        else:
+            kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
+            network = kind(*target.address, wire, timeout, target=target)
+        self._network = network
         self._weather = weather = resolved.weather(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def real(listener: Listener) -> Link:
                 if isinstance(network, MqttNetwork):
                     return MqttLink(network, name, listener, thing.ways)
+                if isinstance(network, HttpNetwork):
+                    return HttpLink(network, name, listener, thing.ways, self._looked(index))
                 return AiomqttLink(network, name, listener, thing.ways)
 
             return weather.around(index, thing, real, second=thing.second)
 
         self._fleet = Fleet(world.work.names(), world, make_link)
+
+    def _looked(self, index: int) -> Looked:
+        """Record a link's own look for what is next."""
+        world = self._world
+
+        def look(outcome: int, sent: float, done: float) -> None:
+            now = world.now()
+            at = now - (done - sent)
+            world.recorder.add((index, results.DESCRIBE, outcome, 0, 0, 0, 0, 0, at, at, now))
+
+        return look
+
+    @property
+    def refusal(self) -> str:
+        """Why the last connection did not come about."""
+        return self._network.refusal
+
+    @property
+    def oddities(self) -> dict[str, int]:
+        """What came that no thing could use, and how often."""
+        network = self._network
+        found = {
+            "replies that cannot be read": network.unreadable,
+            "replies that nobody waited for": network.strays,
+        }
+        return {what: count for what, count in found.items() if count}
 
     async def _stop(self) -> Fates:
         fates = self._fleet.fates()
@@ -229,42 +264,6 @@ class LiveFleet:
         return fates
 
 
-def check_target(
-    target: str | None, control: str | None, time_scale: float
-) -> tuple[tuple[str, int], tuple[str, int]] | None:
-    """MQTT and HTTP address of a foreign target; None where the service is to be embedded.
-
-    Raises:
-        UsageError: half of it is missing, or its timers would have to be scaled.
-    """
-    if target is None:
-        if control is not None:
-            raise UsageError("--control needs --target mqtt://HOST:PORT, too")
-        return None
-    if time_scale != 1:
-        raise UsageError(
-            f"load.time_scale is {time_scale:g}: the timers of a target that is not embedded "
-            "run in real time; set it to 1, or leave out --target"
-        )
-    if control is None:
-        raise UsageError("--target needs --control http://HOST:PORT to create the job at")
-    return parse_target(target), parse_target(control)
-
-
-def parse_target(text: str) -> tuple[str, int]:
-    """Host and port of ``mqtt://HOST:PORT`` or ``http://HOST:PORT``.
-
-    Raises:
-        UsageError: it is no such address.
-    """
-    scheme, _, rest = text.partition("://")
-    host, _, port = rest.rpartition(":")
-    if scheme not in ("mqtt", "http") or not host or not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"{text!r} is no target; write mqtt://HOST:PORT and http://HOST:PORT")
-    return host, int(port)
-
-
-def unreachable(address: tuple[str, int]) -> TargetError:
+def unreachable(target: Target, why: str = "") -> TargetError:
     """No thing could connect."""
-    host, port = address
-    return TargetError(f"no thing could connect to mqtt://{host}:{port}")
+    return TargetError(f"no thing could connect to {target}{f': {why}' if why else ''}")

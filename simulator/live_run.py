@@ -8,7 +8,6 @@ Rule 3: nothing is said to a target before it has answered, and no run directory
 """
 
 import logging
-import socket
 import sys
 import time
 from collections import Counter
@@ -27,16 +26,17 @@ from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError, UsageError
 from simulator.fleet import Fates
 from simulator.garbage import short_pauses
-from simulator.live import LiveFleet, LoopThread, check_target, unreachable
+from simulator.live import LiveFleet, LoopThread, unreachable
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
-from simulator.owner import Owner
+from simulator.owner import DELETED, Owner
 from simulator.report.counts import schedule_slip
 from simulator.report.executions import JobEnd, Outcome, listed
 from simulator.report.summary import COMPLETED
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
 from simulator.scenario import dump, load
+from simulator.targets import Aim, Target, TargetOptions, aim, transport_for
 from simulator.today import utc_now
 
 log = logging.getLogger(__name__)
@@ -68,10 +68,11 @@ class LiveRun:
         self.environment = environment
         self.resolved = Resolved.of(load(Path(options.scenario)), options.seed, things)
         scenario = self.resolved.scenario
-        target = check_target(options.target, options.control, scenario.load.time_scale)
+        aimed = aimed_at(options, scenario.load.time_scale)
         make_room(scenario.things)  # before the service starts, which inherits it
-        if target is not None:
-            _knock(target[0])
+        self.transport = transport_for(options.transport, aimed and aimed.target)
+        if aimed is not None:
+            aimed.target.knock()  # else every thing would find out for itself, again and again
         self.started: datetime = utc_now()
         self._began = time.perf_counter()
         self._last_heard = self._began
@@ -93,15 +94,14 @@ class LiveRun:
         """When the last progress line was printed, and requests until then."""
         self.met = False
         """Whether any thing was ever answered."""
-        self.transport = options.transport
         self._run_time_s: float | None = options.run_time
         (self.directory.path / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
-        self.address, control = target or self._embed()
-        self.owner = Owner(*control)
+        self.target, control = aimed or self._embed()
+        self.owner = Owner(control)
         start_thread = monkey.get_original("_thread", "start_new_thread")
         self.thread = LoopThread(start_thread, gevent.sleep, self.transport)
         try:
-            self.fleet = LiveFleet(self.resolved, self.thread, self.address, self.transport)
+            self.fleet = LiveFleet(self.resolved, self.thread, self.target, self.transport)
             self._create_jobs()
         except BaseException:
             self.thread.stop()
@@ -112,13 +112,16 @@ class LiveRun:
         self.fleet.begin()
         self._draining, self._watching = gevent.spawn(self._drain), gevent.spawn(self._watch)
 
-    def _embed(self) -> tuple[tuple[str, int], tuple[str, int]]:
-        """MQTT and HTTP address of a service started here, the fleet registered."""
+    def _embed(self) -> Aim:
+        """Where to find a service started here, the fleet registered."""
         scale = self.resolved.scenario.load.time_scale
         quotas = self.resolved.scenario.quotas
         self.service = EmbeddedService(self.directory.path / "scenario.yaml", scale, quotas)
         where = self.service.addresses
-        return (where.host, where.mqtt), (where.host, where.http)
+        control = Target("http", where.host, where.http)
+        return Aim(
+            control if self.transport == "http" else Target("mqtt", where.host, where.mqtt), control
+        )
 
     def _create_jobs(self) -> None:
         """Create the jobs that begin at once, and see to it that the others come in time."""
@@ -185,7 +188,7 @@ class LiveRun:
         elif self._lost():
             self.end("service lost", EXIT_TARGET)
         elif not self.met and (until or now > CONNECT_WITHIN_S):
-            self.end(str(unreachable(self.address)), EXIT_TARGET)
+            self.end(str(unreachable(self.target, self.fleet.refusal)), EXIT_TARGET)
         elif until:
             self.end("until reached")
 
@@ -296,10 +299,11 @@ class LiveRun:
         tables, ends, begin = [listed([], ())], [], 0.0
         try:
             for at, plan in enumerate(self.plans):
-                if self.exit_code == EXIT_TARGET or plan.job_id in self._targets:
+                gone = self.exit_code == EXIT_TARGET or plan.job_id in self._targets
+                status, found = (DELETED, {}) if gone else self.owner.describe_job(plan.job_id)
+                if status == DELETED:
                     ends.append(JobEnd(plan.job_id, "", False, 0, np.empty(0, np.int32)))
                     continue
-                status, found = self.owner.describe_job(plan.job_id)
                 counts.update(found)
                 table = listed(list(self.owner.executions(plan.job_id)), self.fleet.names)
                 table["job"] = at
@@ -332,14 +336,15 @@ class LiveRun:
             clock_s=clock_s,
             time_scale=load.time_scale,
             ended=self.ended,
+            incidents=self.incidents,
         )
-        summary.incidents = self.incidents
         slip = schedule_slip(records)
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED
         if self.exit_code in (0, EXIT_FAILED) and slip > load.max_slip:
             self.exit_code = EXIT_SLIP
         extra = {"p99_schedule_slip_ms": round(slip * 1000, 3), "exit_code": self.exit_code}
+        extra |= self.fleet.oddities
         wall_s = time.perf_counter() - self._began
         return Finished(self.resolved, summary, records, wall_s, extra=extra)
 
@@ -363,6 +368,8 @@ class LiveRun:
         }.get(self.exit_code)
         if explanation:
             print(explanation)
+        for what, count in self.fleet.oddities.items():
+            print(f"Of the target: {count:,} {what}.")
         print(f"Run directory: {self.directory.path}", flush=True)
 
 
@@ -373,12 +380,9 @@ def exit_code_of(error: BaseException) -> int:
     return EXIT_USAGE if isinstance(error, JobfleetError) else EXIT_FAILED
 
 
-def _knock(address: tuple[str, int]) -> None:
-    """Is anybody there? Else every thing would find out for itself, again and again."""
-    try:
-        socket.create_connection(address, timeout=LOST_AFTER_S).close()
-    except OSError as error:
-        raise TargetError(f"{unreachable(address)}: {error}") from None
+def aimed_at(options: Any, time_scale: float) -> Aim | None:
+    """What Locust's options aim at; raises UsageError."""
+    return aim(options.target, options.control, TargetOptions.of(options), time_scale)
 
 
 def check_options(options: Any) -> Any:
@@ -388,7 +392,8 @@ def check_options(options: Any) -> Any:
         JobfleetError: the scenario or an option is wrong.
     """
     scenario = load(Path(options.scenario)).scenario
-    check_target(options.target, options.control, scenario.load.time_scale)
+    aimed = aimed_at(options, scenario.load.time_scale)
+    transport_for(options.transport, aimed and aimed.target)
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"--seed {options.seed}: a seed is 0 or more")
     return scenario

@@ -23,8 +23,16 @@ from locust.runners import LocalRunner
 
 from simulator.errors import JobfleetError, UsageError
 from simulator.live_run import EXIT_FAILED, LiveRun, check_options, exit_code_of
+from simulator.targets import POLL_S
 
 log = logging.getLogger(__name__)
+
+FILES = {
+    "ca": "Authorities to trust (default: the system's)",
+    "cert": "One certificate for all things",
+    "key": "Its key",
+    "certs": "Directory with a certificate per thing (jobfleet certs)",
+}
 
 _runs: list[LiveRun] = []
 """The runs of this process, newest last: with Locust's web UI there may be several."""
@@ -52,9 +60,17 @@ def _options(parser: LocustArgumentParser) -> None:
     group = parser.add_argument_group("jobfleet")
     group.add_argument("--scenario", help="Scenario file", default="scenarios/rollout.yaml")
     group.add_argument("--seed", type=int, default=None, help="Seed of all chance")
-    group.add_argument("--transport", choices=["mqtt", "aiomqtt"], default="mqtt")
-    group.add_argument("--target", default=None, help="mqtt://HOST:PORT instead of our service")
-    group.add_argument("--control", default=None, help="http://HOST:PORT of the target")
+    group.add_argument("--transport", choices=["mqtt", "aiomqtt", "http"], default=None)
+    group.add_argument("--target", default=None, help="URL of a service instead of our own")
+    group.add_argument("--control", default=None, help="http(s)://HOST:PORT of the target")
+    for name, what in FILES.items():
+        group.add_argument(f"--{name}", default=None, help=what)
+    group.add_argument("--username", default=None, env_var="JOBFLEET_USERNAME")
+    group.add_argument("--password", default=None, env_var="JOBFLEET_PASSWORD")
+    group.add_argument("--mqtt", default="3.1.1", help="Version of MQTT: 3.1.1 or 5")
+    group.add_argument("--sigv4", action="store_true", help="Sign with AWS credentials")
+    group.add_argument("--region", default=None, help="To sign for")
+    group.add_argument("--poll", type=float, default=POLL_S, help="Seconds between looks over HTTP")
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
     group.add_argument("--brief", action="store_true", help="Leave out Locust's own tables")
 
@@ -86,7 +102,9 @@ def _begin(environment: Environment, **_: object) -> None:
     assert runner is not None
     environment.process_exit_code = EXIT_FAILED  # until the run says otherwise
     try:
-        run = LiveRun(environment, runner.target_user_count)
+        shaped = environment.shape_class is not None  # then the first tick is not the whole fleet
+        users = environment.parsed_options.num_users if shaped else runner.target_user_count
+        run = LiveRun(environment, users)
     except Exception as error:
         if environment.web_ui is not None:
             log.error("%s", error)

@@ -9,7 +9,8 @@ Rule 3: ``settled`` is called at the end of each piece of input, so that what th
 
 import asyncio
 import ssl
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Final, Protocol, cast
 
 from simulator.errors import Disconnected, MqttError
 from simulator.mqtt import (
@@ -25,9 +26,13 @@ from simulator.mqtt import (
     Subscribe,
     encode,
 )
+from simulator.refusals import in_words
 
 CONNECT_WITHIN_S: Final = 20.0
 MAX_PACKET: Final = 131_072 + 1024
+
+TLS_ALERT: Final = b"\x15\x03"
+"""With what a port that speaks TLS answers somebody who does not."""
 
 _WHY: Final = {
     1: "unacceptable protocol version",
@@ -45,14 +50,23 @@ _WHY: Final = {
 """Return codes of MQTT 3.1.1 and reason codes of 5 with which a broker says no, in words."""
 
 
+class Tunnel(Protocol):
+    """What lies between the socket and MQTT, such as a WebSocket."""
+
+    opened: asyncio.Future[None]
+    """Done when MQTT may begin; Disconnected where it may not."""
+
+
 class ClientConnection(asyncio.Protocol):
     """A connection to a broker."""
 
     __slots__ = (
+        "_doubt",
         "_greeting",
         "_loop",
         "_packet_id",
         "_reader",
+        "_tls_alert",
         "_transport",
         "_where",
         "_wrote",
@@ -67,6 +81,8 @@ class ClientConnection(asyncio.Protocol):
         self._greeting: asyncio.Future[Packet] | None = None
         self._packet_id = 0
         self._where = ""
+        self._tls_alert = False
+        self._doubt = ""
         self._wrote = 0.0
         self.heard = 0.0
         self.level = 0
@@ -80,8 +96,9 @@ class ClientConnection(asyncio.Protocol):
         filters: tuple[tuple[str, int], ...],
         tls: ssl.SSLContext | None = None,
         max_packet: int = MAX_PACKET,
+        through: Callable[[asyncio.Protocol], asyncio.Protocol] | None = None,
     ) -> Connack:
-        """Connect and subscribe; returns the broker's welcome.
+        """Connect and subscribe; returns the broker's welcome. ``through`` makes a ``Tunnel``.
 
         Raises:
             Disconnected: no connection, or the broker refused it.
@@ -89,10 +106,14 @@ class ClientConnection(asyncio.Protocol):
         host, port = address
         self._where = f"{host}:{port}"
         self.level = hello.level
+        self._doubt = f"does it speak MQTT{'' if tls else ', and without TLS'}?"
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 self._reader = PacketReader("client", max_packet, hello.level)
-                await self._loop.create_connection(lambda: self, host, port, ssl=tls)
+                if through is None:
+                    await self._loop.create_connection(lambda: self, host, port, ssl=tls)
+                else:
+                    await self._tunnel(through, address, tls)
                 welcome = await self._greet(encode(hello))
                 if not isinstance(welcome, Connack) or welcome.return_code:
                     raise Disconnected(f"{self._where} refused the connection: {_said(welcome)}")
@@ -103,12 +124,30 @@ class ClientConnection(asyncio.Protocol):
                     raise Disconnected(f"{self._where} refused a subscription: {granted}")
         except (OSError, TimeoutError, UnicodeError) as error:
             self.close()
-            why = str(error) or f"no answer within {CONNECT_WITHIN_S:g} s"
+            silent = isinstance(error, TimeoutError) and not str(error)
+            why = f"no answer within {CONNECT_WITHIN_S:g} s" if silent else in_words(error)
             raise Disconnected(f"cannot connect to {self._where}: {why}") from None
         except Disconnected:
             self.close()
             raise
         return welcome
+
+    async def _tunnel(
+        self,
+        through: Callable[[asyncio.Protocol], asyncio.Protocol],
+        address: tuple[str, int],
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        """Connect through something, and wait until it lets MQTT through."""
+        host, port = address
+        transport, tunnel = await self._loop.create_connection(
+            lambda: through(self), host, port, ssl=tls
+        )
+        try:
+            await cast("Tunnel", tunnel).opened
+        except BaseException:
+            transport.abort()
+            raise
 
     async def _greet(self, data: bytes) -> Packet:
         """Send one packet of the greeting and wait for what answers it."""
@@ -173,7 +212,10 @@ class ClientConnection(asyncio.Protocol):
         """The socket is gone."""
         self._transport = None
         if self._greeting is not None and not self._greeting.done():
-            self._greeting.set_exception(Disconnected(f"{self._where} closed the connection"))
+            why = f"{self._where} closed the connection before its welcome; {self._doubt}"
+            if self._tls_alert:
+                why = f"{self._where} speaks TLS; use mqtts:// or wss:// for it"
+            self._greeting.set_exception(Disconnected(why))
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -194,6 +236,7 @@ class ClientConnection(asyncio.Protocol):
                 ):
                     self._greeting.set_result(packet)
         except MqttError as error:
+            self._tls_alert = data[:2] == TLS_ALERT and self._greeting is not None
             self.broken(error)
         self.settled()
 

@@ -8,11 +8,14 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from simulator.errors import TargetError, UsageError
 from simulator.jobs.ledger import ABORTED
+from simulator.refusals import in_words
+from simulator.targets import Target
 
 TIMEOUT_S: Final = 10.0
 _INCIDENT: Final = re.compile(r'^jobfleet_incidents_total\{name=("(?:[^"\\]|\\.)*")\} (\S+)$', re.M)
@@ -20,6 +23,9 @@ THROTTLED_S: Final = 0.5
 TRIES: Final = 20
 """A control plane with AWS's quotas takes ten requests a second: so often, and so long apart, a
 throttled one is sent again."""
+
+DELETED: Final = "DELETED"
+"""The status, as we tell it, of a job that is not there any more."""
 
 COUNTERS: Final = {
     "numberOfQueuedThings": "QUEUED",
@@ -48,12 +54,18 @@ class Listed(NamedTuple):
 class Owner:
     """Creates a job and looks at it."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._where = f"{host}:{port}"
+    def __init__(self, control: Target) -> None:
+        self._control = control
+        self._where = f"{control.host}:{control.port}"
         self.created_at = 0.0
         self.aborted = False
         """Whether the job that was described last had aborted itself."""
-        self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        tls = replace(control, certificates=None).tls("")
+        self._connection = (
+            http.client.HTTPConnection(*control.address, timeout=TIMEOUT_S)
+            if tls is None
+            else http.client.HTTPSConnection(*control.address, timeout=TIMEOUT_S, context=tls)
+        )
 
     def group_arn(self, group: str, thing: str) -> str:
         """The ARN of a group, by the ARN of a thing that is (or becomes) registered."""
@@ -96,7 +108,10 @@ class Owner:
     def describe_job(self, job_id: str) -> tuple[str, dict[str, int]]:
         """A job's status, and its executions by status (those that are not zero)."""
         try:
-            job = self._call("GET", f"/jobs/{quote(job_id)}")["job"]
+            answer = self._call("GET", f"/jobs/{quote(job_id)}", allow=(404,))
+            if answer is None:
+                return DELETED, {}
+            job = answer["job"]
             details = job.get("jobProcessDetails", {})
             counts = {status: int(details.get(name, 0)) for name, status in COUNTERS.items()}
             self.created_at = float(job["createdAt"])
@@ -163,15 +178,18 @@ class Owner:
         """
         data = None if body is None else json.dumps(body).encode()
         try:
-            self._connection.request(
-                method, path, data, {"content-type": "application/json"} if data else {}
-            )
+            headers = {"content-type": "application/json"} if data else {}
+            control = self._control
+            if control.signer is not None:
+                url = f"{control.scheme}://{control.netloc}{path}"
+                headers |= control.signer.headers(method, url, data or b"", "iot")
+            self._connection.request(method, path, data, headers)
             response = self._connection.getresponse()
             answer = response.read()
             members = json.loads(answer) if answer else {}
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._connection.close()  # the next request opens a new one
-            what = type(error).__name__ if not str(error) else str(error)
+            what = in_words(error)
             raise TargetError(f"the service at {self._where} cannot be reached: {what}") from None
         if response.status in allow:
             return None

@@ -60,7 +60,8 @@ class Playbook:
             registry.create_thing(name)
         targets = {p.job_id: gather(registry, p.job_id, self.who(p.targets)) for p in self.plans}
         request = partial(create_job_request, scenario)
-        self._campaign = Campaign(host, self.plans, targets, request, tell or _nobody)
+        over = tell if jobs and tell is not None else _nobody  # else whoever creates them tells
+        self._campaign = Campaign(host, self.plans, targets, request, over)
         self.director: Director = resolved.director(host, self.who, tell)
 
     def start(self) -> None:

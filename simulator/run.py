@@ -7,7 +7,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -169,8 +169,9 @@ def summarise(
     clock_s: float,
     time_scale: float,
     ended: str,
+    incidents: Mapping[str, int],
 ) -> Summary:
-    """Fold a run into its summary, verdict included."""
+    """Fold a run into its summary, verdict included; ``incidents`` are counted by name."""
     scenario = resolved.scenario
     throttling = scenario.quotas == "aws"
     return fold(
@@ -183,6 +184,7 @@ def summarise(
         outcome,
         fates,
         scenario.expectations(),
+        incidents,
     )
 
 
@@ -242,8 +244,8 @@ class Rehearsal:
             clock_s=seen.clock_s,
             time_scale=1.0,
             ended=seen.ended,
+            incidents=seen.incidents,
         )
-        summary.incidents = seen.incidents
         finished = Finished(self.resolved, summary, seen.records, 0.0, executions=seen.executions)
         finished.wall_s = time.perf_counter() - began
         finished.wakeups = loop.wakeups

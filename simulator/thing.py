@@ -66,7 +66,8 @@ class Thing(Worker):
     def ways(self) -> Ways:
         """How it wants to be connected."""
         suffix = "-second" if self.second else ""
-        return Ways(suffix, self.reader, self.agent.reply_timeout)
+        agent = self.agent
+        return Ways(suffix, self.reader, agent.reply_timeout, agent.start != "polling")
 
     def start(self) -> None:
         """Begin: connect and ask for work."""

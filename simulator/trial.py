@@ -6,10 +6,12 @@ Rule 2: nobody is blamed for what he could not know. A first report after the se
         is not.
 
 The subtlety is in what an agent knows: it has been told of an end when an answer that says so was
-sent to it. Then one more report on that execution is one too many.
+sent to it. Then one more report on that execution is one too many. Copies that share a thing cannot
+be told apart: each of them may be told once.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -56,22 +58,22 @@ class CopyVerdict(msgspec.Struct, frozen=True):
     conflicts: int
     resolved: int
     exit_code: int | None
-    """Of its process, where that ended by itself."""
+    """Of its process, where that ended by itself; of several, the first that is not 0."""
     checks: list[Check]
-    output: str = ""
-    """The file with what it printed."""
+    outputs: list[str] = []
+    """The file with what it printed; where copies share the thing, one each."""
 
 
 class _Case:
     """What is known of one execution."""
 
-    __slots__ = ("claimed", "knows", "open")
+    __slots__ = ("claimed", "open", "told")
 
     def __init__(self) -> None:
         self.open = 0
         """Conflicts that it was told of and has not got over yet."""
-        self.knows = False
-        """Whether the agent was told that it has ended."""
+        self.told = 0
+        """How often somebody was told that it has ended."""
         self.claimed: Status | None = None
         """The end that it reported in vain."""
 
@@ -79,8 +81,10 @@ class _Case:
 class Witness:
     """Sees all that one thing asks."""
 
-    def __init__(self, service: JobsService, thing: str) -> None:
+    def __init__(self, service: JobsService, thing: str, copies: int = 1) -> None:
         self.thing = thing
+        self.copies = copies
+        """How many share the thing."""
         self.requests: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.conflicts = 0
@@ -118,7 +122,7 @@ class Witness:
         case.open = 0
         case.claimed = None
         if update.status != "IN_PROGRESS" and answered:
-            case.knows = True
+            case.told += 1
 
     def _mismatch(
         self, case: _Case, execution: JobExecution, update: UpdateJobExecutionRequest
@@ -129,9 +133,9 @@ class Witness:
             if update.status != "IN_PROGRESS":
                 case.claimed = update.status
             return
-        if case.knows:
+        if self._knew(case):
             self._too_late(execution, update)
-        case.knows = True
+        case.told += 1
         self.resolved += 1 + case.open  # there is nothing left to go on with
         case.open = 0
 
@@ -140,25 +144,31 @@ class Witness:
     ) -> None:
         if execution.status in PENDING or update.status not in BY_DEVICE:
             self.forbidden.append(f"{execution.status} → {update.status} of {_name(execution)}")
-        elif case.knows:
+        elif self._knew(case):
             self._too_late(execution, update)
             self.forbidden.append(f"{execution.status} → {update.status} of {_name(execution)}")
-        case.knows = case.knows or execution.status not in PENDING
+        case.told += execution.status not in PENDING
+
+    def _knew(self, case: _Case) -> bool:
+        """Whether every copy has been told of the execution's end."""
+        return case.told >= self.copies
 
     def _too_late(self, execution: JobExecution, update: UpdateJobExecutionRequest) -> None:
         self.late.append(f"{update.status} after {_name(execution)} had {execution.status}")
 
     # ----------------------------------------------------------------------- the verdict
 
-    def verdict(self, exit_code: int | None, output: str = "") -> CopyVerdict:
-        """Judge; ``exit_code`` is the process's, where it ended by itself."""
+    def verdict(self, exit_codes: Sequence[int | None], outputs: Sequence[str] = ()) -> CopyVerdict:
+        """Judge; ``exit_codes`` are the processes', where they ended by themselves."""
+        failures = [code for code in exit_codes if code]
+        ended = [code for code in exit_codes if code is not None]
         executions = self._service.history(self.thing)
         checks = [
             self._finished(executions),
             self._conflicts(executions),
             _check("transitions", self.forbidden),
             self._lost_work(executions),
-            _check("process", [f"ended with exit code {exit_code}"] if exit_code else []),
+            _check("process", [f"ended with exit code {code}" for code in failures]),
         ]
         return CopyVerdict(
             self.thing,
@@ -168,9 +178,9 @@ class Witness:
             dict(self.faults),
             self.conflicts,
             self.resolved,
-            exit_code,
+            next(iter(failures or ended), None),
             checks,
-            output,
+            list(outputs),
         )
 
     def _finished(self, executions: list[JobExecution]) -> Check:

@@ -45,7 +45,7 @@ WATCH_S: Final = 5.0
 
 GOODBYE_S: Final = 5.0
 GOING_ON: Final = JOB_STATUSES[:2]
-PLACEHOLDERS: Final = ("endpoint", "port", "http", "thing", "ca", "cert", "key")
+PLACEHOLDERS: Final = ("endpoint", "port", "http", "thing", "copy", "ca", "cert", "key")
 OF_TLS: Final = ("ca", "cert", "key")
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 
@@ -60,11 +60,13 @@ class TrialOptions:
     """What ``jobfleet try-agent`` was asked for."""
 
     resolved: Resolved
-    """Its fleet has one thing per copy."""
+    """Its fleet has the things that copies are started as."""
     command: tuple[str, ...]
     time_scale: float
     timeout: float
     """Wall seconds."""
+    per_thing: int = 1
+    """Copies that share a thing."""
     tls: bool = False
     out: Path | None = None
 
@@ -124,8 +126,8 @@ def run_trial(options: TrialOptions) -> Trial:
 
 async def _try(options: TrialOptions, folder: Folder) -> Trial:
     interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, interrupted.set)
     scenario = options.resolved.scenario
     things = options.resolved.work().names()
     tls = _certificates(folder.path / "certs", things) if options.tls else None
@@ -140,19 +142,24 @@ async def _try(options: TrialOptions, folder: Folder) -> Trial:
     )
     async with opened(served) as (addresses, host):
         playbook = Playbook(options.resolved, host)
-        court = _Court(host, things)
+        court = _Court(host, things, options.per_thing)
         playbook.director.watchers.append(court.saw)
         playbook.start()
         copies: list[_Copy] = []
         try:
             for thing in things:
-                witness = court.witnesses[thing]
-                copies.append(await _start(options, folder.path, addresses, witness))
+                for nth in range(1, options.per_thing + 1):
+                    witness = court.witnesses[thing]
+                    copies.append(await _start(options, folder.path, addresses, witness, nth))
             ended = await _watch(options, playbook, host, court, copies, interrupted)
         finally:
             playbook.stop()
             await _end(copies)
-    verdicts = [copy.witness.verdict(copy.exit_code, str(copy.output)) for copy in copies]
+    verdicts = [
+        witness.verdict([copy.exit_code for copy in its], [str(copy.output) for copy in its])
+        for witness in court.witnesses.values()
+        if (its := [copy for copy in copies if copy.witness is witness])
+    ]
     return Trial(
         options.resolved.name,
         options.resolved.seed,
@@ -167,8 +174,8 @@ async def _try(options: TrialOptions, folder: Folder) -> Trial:
 class _Court:
     """The witnesses, one per thing."""
 
-    def __init__(self, host: Host, things: list[str]) -> None:
-        self.witnesses = {thing: Witness(host.service, thing) for thing in things}
+    def __init__(self, host: Host, things: list[str], per_thing: int) -> None:
+        self.witnesses = {thing: Witness(host.service, thing, per_thing) for thing in things}
         self._loop = asyncio.get_running_loop()
         self.heard = self._loop.time()
 
@@ -193,9 +200,9 @@ def _certificates(directory: Path, things: list[str]) -> TlsOptions:
 
 
 async def _start(
-    options: TrialOptions, folder: Path, addresses: Addresses, witness: Witness
+    options: TrialOptions, folder: Path, addresses: Addresses, witness: Witness, number: int
 ) -> _Copy:
-    """One copy of the agent.
+    """One copy of the agent, the ``number``-th of its thing.
 
     Raises:
         UsageError: there is no such program, or it cannot be run.
@@ -205,13 +212,14 @@ async def _start(
         "port": str(addresses.mqtts or addresses.mqtt),
         "http": str(addresses.https or addresses.http),
         "thing": witness.thing,
+        "copy": str(number),
     }
     if options.tls:
         device = certificates.device_of(folder / "certs", witness.thing)
         authority = certificates.authority_of(folder / "certs").certificate
         values |= {"ca": str(authority), "cert": str(device.certificate), "key": str(device.key)}
     arguments = [filled(argument, values) for argument in options.command]
-    path = folder / f"{witness.thing}.log"
+    path = folder / (f"{witness.thing}.log" if number == 1 else f"{witness.thing}-{number}.log")
     try:
         with path.open("wb") as output:
             process = await asyncio.create_subprocess_exec(

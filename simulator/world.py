@@ -90,6 +90,8 @@ class Ways(NamedTuple):
     reader: Callable[[Notify], object] | None = None
     """Who is told of the thing's pending list."""
     reply_timeout: float | None = None
+    unasked: bool = True
+    """Whether it wants to be told of what is next; else it looks by itself."""
 
 
 class Activity(Protocol):

@@ -9,9 +9,20 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-from simulator.mqtt import Connack, PacketReader, Suback, Subscribe, encode
+from simulator.mqtt import Connack, PacketReader, Publish, Suback, Subscribe, encode
 
-Manner = Literal["silent", "garbage", "drops after SUBACK", "drops a request"]
+Manner = Literal[
+    "silent",
+    "garbage",
+    "drops after SUBACK",
+    "drops a request",
+    "no JSON",
+    "others' tokens",
+    "answers nothing",
+]
+"""``silent`` from the first byte on, ``answers nothing`` once it has taken a subscription."""
+
+ANSWERS = {"no JSON": b"<html>", "others' tokens": b'{"clientToken":"somebody else\'s"}'}
 
 
 class Misbehaving:
@@ -37,6 +48,7 @@ class Misbehaving:
         )
         self._loop.run_forever()
         server.close()
+        self._loop.run_until_complete(asyncio.sleep(0.01))  # who has just been let in has a task
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -65,6 +77,14 @@ class Misbehaving:
                 if not isinstance(packet, Subscribe):
                     if packets.level and type(packet).__name__ == "Connect":
                         writer.write(encode(Connack()))
+                        continue
+                    if self.manner == "answers nothing":
+                        continue
+                    if isinstance(packet, Publish) and self.manner in ANSWERS:
+                        answer = Publish(f"{packet.topic}/accepted", ANSWERS[self.manner])
+                        writer.write(encode(answer))
+                        continue
+                    if self.manner in ANSWERS:
                         continue
                     return  # a request, and no answer
                 writer.write(encode(Suback(packet.packet_id, (1,) * len(packet.filters))))

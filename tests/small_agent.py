@@ -86,4 +86,4 @@ def main(host: str, port: str, thing: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:4])

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = [
-    ["errors"],
+    ["errors", "refusals"],
     ["jobs.configuration", "jobs.identity", "jobs.paging", "jobs.thing_types",
      "jobs.managed_templates", "jobs.quotas", "mqtt.fields", "mqtt.reasons", "mqtt.topics"],
     ["jobs.schedule", "jobs.registry", "jobs.registry_messages", "jobs.tags", "mqtt.properties"],
@@ -38,14 +38,19 @@ FLOORS = [
     ["errand", "timers"],
     ["clock", "garbage", "today", "machine", "behaviour", "results", "executions", "open_files",
      "certificates", "endpoints.sigv4", "endpoints.identity", "endpoints.documents",
-     "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client"],
+     "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client", "interlock",
+     "provisioning.plan", "provisioning.ledger"],
+    ["provisioning.account", "provisioning.cost"],
+    ["provisioning.ownership"],
+    ["provisioning.making", "provisioning.cleaning"],
     ["report.summary"],
     ["expectations", "fit.special", "fit.cohorts", "fit.executions"],
     ["fit.laws", "fit.documents", "fit.settings", "fit.shares"],
     ["fit.censored"],
     ["fit.waits"],
     ["fit.estimate"],
-    ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11"],
+    ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11", "targets",
+     "websocket_client"],
     ["scenario.document", "scenario.quantities"],
     ["scenario.durations", "scenario.selectors", "scenario.job", "scenario.expecting"],
     ["scenario.outcomes", "scenario.network", "scenario.incidents"],
@@ -63,7 +68,7 @@ FLOORS = [
     ["finders", "attendance"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.stamped",
      "transports.memory",
-     "transports.mqtt", "transports.aiomqtt"],
+     "transports.mqtt", "transports.aiomqtt", "transports.http"],
     ["transports.weather", "report.executions"],
     ["report.evidence", "report.counts", "report.timeouts", "report.budget", "report.verdict",
      "fit.scenario_text"],
@@ -81,21 +86,23 @@ FLOORS = [
     ["sweep", "explain"],
     ["playbook", "live"],
     ["serve", "trial"],
-    ["embedded", "trying", "locust_feed"],
-    ["live_run"],
+    ["embedded", "trying", "locust_feed", "contention"],
+    ["live_run", "stage"],
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
     ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
     ["cli.progress_bar"],
+    ["locust_http", "locust_shapes"],
+    ["locust_contention", "locust_control_plane"],
     ["locust_bridge", "cli.runs", "cli.serving", "cli.trials", "cli.fitting", "cli.studies",
-     "aws_cli.driver"],
+     "cli.provisioning", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")
@@ -203,10 +210,19 @@ def test_the_core_performs_nothing() -> None:
             assert used <= PURE_LIBRARIES, f"{module}: {used - PURE_LIBRARIES}"
 
 
-def test_only_the_bridge_imports_locust() -> None:
+LOCUST = {
+    "locust_bridge", "locust_http", "locust_shapes", "locust_contention", "locust_control_plane",
+}  # fmt: skip
+"""What only locustfiles and ``jobfleet run`` load."""
+
+
+def test_only_rooms_behind_locustfiles_import_locust() -> None:
     for module, path in modules().items():
         if "locust" in {name.split(".")[0] for name in imports(path.read_text())}:
-            assert module == "locust_bridge", "importing locust patches the process"
+            assert module in LOCUST, "importing locust patches the process"
+    for module, path in modules().items():
+        behind = {name.removeprefix("simulator.") for name in imports(path.read_text())} & LOCUST
+        assert not behind or module in LOCUST, f"{module} would import locust by {behind}"
 
 
 def test_a_thing_never_names_a_transport() -> None:

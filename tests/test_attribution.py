@@ -45,6 +45,13 @@ def test_the_cause_follows_from_what_is_known(
     )
 
 
+def test_an_incident_s_second_writer_is_known_by_its_mark() -> None:
+    details = {"secondWriter": "other-agent"}
+    mismatch = VersionMismatch("", JobExecutionState("IN_PROGRESS", 8, details))
+    cause, _ = attribute(mismatch, "IN_PROGRESS", 7, Writer(stale=True))
+    assert results.CAUSES[cause] == "second_writer"
+
+
 def test_a_service_that_does_not_say_what_it_found_leaves_the_cause_unknown() -> None:
     assert attribute(VersionMismatch(""), "IN_PROGRESS", 7, Writer(LOST)) == (results.UNKNOWN, 0)
 

@@ -91,7 +91,7 @@ def test_an_expectation_that_fails_is_exit_code_1(tmp_path: Path) -> None:
         (["rehearse", "scenarios/smoke.yaml", "--things", "0"], "at least one thing"),
         (["rehearse", "scenarios/smoke.yaml", "--seed", "-1"], "a seed is 0 to"),
         (["rehearse", "scenarios/smoke.yaml", "--out", "/dev/null/x"], "cannot make the run dir"),
-        (["run", "scenarios/smoke.yaml", "--transport", "carrier"], "allowed are mqtt and aiomqtt"),
+        (["run", "scenarios/smoke.yaml", "--transport", "carrier"], "allowed are mqtt, aiomqtt and http"),
         (["run", "scenarios/smoke.yaml", "--target", "mqtt://127.0.0.1:1"], "set it to 1"),
         (["rehaerse"], "No such command"),
     ],

@@ -77,6 +77,7 @@ def test_parts_of_a_run(part: str, scope: Scope) -> None:
         ("'succeeded[lamp]': 3", "allowed: gateways, lamps. Did you mean 'lamps'?"),
         ("cohorts.lamp.updates: 3", "no cohort 'lamp'"),
         ("jobs.x.conflicts: 3", "there is one job; write it without jobs."),
+        ("incidents.flood: 3", "no incident 'flood': nothing happens to the service"),
         ("'succeeded[1h..3h]': 3", "the window ends at 3h, after the run's end at 2h (load.until)"),
         ("'succeeded[2h..]': 3", "the window begins at 2h, after the run's end at 2h"),
         ("'succeeded[2h..1h]': 3", "its end must be after its beginning"),

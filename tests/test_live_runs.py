@@ -332,3 +332,18 @@ def test_an_interrupted_rehearsal_sums_up_what_it_saw(tmp_path: Path) -> None:
         assert process.returncode == 130
     assert "ended: interrupted" in out
     assert summary(tmp_path / "out")["ended"] == "interrupted"
+
+
+def test_a_job_that_is_deleted_has_ended_live_as_rehearsed(tmp_path: Path) -> None:
+    scenario = tmp_path / "deleted.yaml"
+    scenario.write_text(
+        "fleet: [{cohort: a, things: 3, work: {duration: 10m}}]\n"
+        "job: {document: {}, jobId: J}\n"
+        "service: [{delete_job: J, force: true, at: 1m}]\n"
+        "load: {time_scale: 60, until: 1h}\n"
+    )
+    for command in ("run", "rehearse"):
+        done = jobfleet(command, scenario, "--out", tmp_path / command)
+        assert done.returncode == 0, done.stderr
+        told = summary(tmp_path / command)
+        assert (told["ended"], told["executions"]) == ("job deleted", {})

@@ -235,7 +235,7 @@ class Device:
         self.service.update_job_execution("T", "J", UpdateJobExecutionRequest("IN_PROGRESS"), 0.0)
 
     def verdict(self) -> CopyVerdict:
-        return self.witness.verdict(None)
+        return self.witness.verdict([None])
 
     def wrong(self) -> dict[str, str]:
         return {check.name: check.why for check in self.verdict().checks if not check.passed}
@@ -305,3 +305,25 @@ def test_an_agent_may_fail_properly() -> None:
     device = Device()
     device.report("FAILED", 2)
     assert device.verdict().passed
+
+
+def test_each_of_two_copies_that_share_a_thing_may_be_told_once_that_it_is_over() -> None:
+    device = Device()
+    device.witness.copies = 2
+    device.report("SUCCEEDED", 2)  # one is told that this is the end
+    device.report("SUCCEEDED", 2)  # the other one finds out
+    assert device.wrong() == {}
+    device.report("SUCCEEDED", 2)
+    assert device.wrong() == {"lost work": "SUCCEEDED after job J had SUCCEEDED"}
+
+
+def test_two_copies_of_a_good_agent_share_a_thing(disturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    done = jobfleet(
+        "try-agent", disturbed, "--copies", "1", "--per-thing", "2", "--json", "--out", out, "--",
+        *AGENT, "{copy}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    [verdict] = json.loads(done.stdout)["copies"]
+    assert verdict["outputs"] == [str(out / "x-000000.log"), str(out / "x-000000-2.log")]
+    assert "copies: 2, 2 on one thing" in done.stderr

@@ -6,9 +6,12 @@ Times are scenario seconds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from simulator.behaviour.selections import EVERYTHING, Selection
+
+MARK: Final = "secondWriter"
+"""In the ``statusDetails`` of what a second writer has written: the incident's name."""
 
 Kind = Literal[
     "cancel-job",

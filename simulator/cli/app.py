@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, serving, studies, trials
+from simulator.cli import fitting, provisioning, serving, studies, trials
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -58,20 +58,61 @@ def run(
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
-    transport: Annotated[str, typer.Option(help="mqtt (ours) or aiomqtt.")] = "mqtt",
+    transport: Annotated[
+        str | None,
+        typer.Option(
+            help="mqtt (ours), aiomqtt or http; default: by the target.", show_default=False
+        ),
+    ] = None,
     target: Annotated[
         str | None,
-        typer.Option(help="mqtt://HOST:PORT of a service instead of our own.", show_default=False),
+        typer.Option(
+            help="mqtt(s)://, ws(s):// or http(s)://HOST[:PORT] instead of our own.",
+            show_default=False,
+        ),
     ] = None,
     control: Annotated[
         str | None,
-        typer.Option(help="http://HOST:PORT of that service.", show_default=False),
+        typer.Option(
+            help="http(s)://HOST[:PORT] of that service, to create the job at.", show_default=False
+        ),
     ] = None,
+    i_own_this_target: Annotated[
+        list[str] | None,
+        typer.Option(help="Host of a target that is not this machine. Repeat.", show_default=False),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(help="Account id, where the target is AWS.", show_default=False),
+    ] = None,
+    ca: Annotated[
+        Path | None, typer.Option(help="Authorities to trust (default: the system's).")
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(help="One certificate for all things.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    certs: Annotated[
+        Path | None, typer.Option(help="Directory with one per thing (jobfleet certs).")
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option(envvar="JOBFLEET_USERNAME", help="At the broker.")
+    ] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar="JOBFLEET_PASSWORD", help="At the broker.")
+    ] = None,
+    mqtt: Annotated[str, typer.Option(help="Version of MQTT: 3.1.1 or 5.")] = "3.1.1",
+    sigv4: Annotated[
+        bool, typer.Option("--sigv4", help="Sign with AWS credentials (wss, https).")
+    ] = False,
+    region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
+    poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
 ) -> None:
-    """Run a scenario live over MQTT, Locust measuring."""
+    """Run a scenario live over MQTT or HTTP, Locust measuring."""
     from simulator.cli import runs
+    from simulator.targets import TargetOptions
 
-    raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control))
+    runs.admit(scenario, (target, control), i_own_this_target or [], account)
+    options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
+    raise typer.Exit(runs.live(scenario, seed, things, out, transport, target, control, options))
 
 
 app.command()(serving.serve)
@@ -82,6 +123,8 @@ app.command()(studies.shrink)
 app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(provisioning.provision)
+app.command()(provisioning.cleanup)
 
 
 @app.command()

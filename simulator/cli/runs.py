@@ -1,6 +1,7 @@
 """The commands around scenarios: rehearse, run, check, schema."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,10 +12,13 @@ from typing import Final
 
 import typer
 
-from simulator.errors import ScenarioError, UsageError
+from simulator import interlock
+from simulator.errors import ScenarioError
+from simulator.interlock import Bounds
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
+from simulator.targets import TargetOptions, aim, parse, redacted, transport_for
 from simulator.today import utc_now
 
 INTERRUPTED_CODE: Final = 130
@@ -48,17 +52,16 @@ def live(
     seed: int | None,
     things: int | None,
     out: Path | None,
-    transport: str,
+    transport: str | None,
     target: str | None,
     control: str | None,
+    options: TargetOptions,
 ) -> int:
     """Run live in a fresh Locust process; return its exit code."""
-    if transport not in ("mqtt", "aiomqtt"):
-        raise UsageError(f"--transport {transport}: allowed are mqtt and aiomqtt")
-    from simulator.live import check_target  # loads the transports
-
+    transport_for(transport, None)
     resolved = _resolve(scenario, seed, things)
-    check_target(target, control, resolved.scenario.load.time_scale)
+    aimed = aim(target, control, options, resolved.scenario.load.time_scale)
+    transport = transport_for(transport, aimed and aimed.target)
     directory = RunDirectory(out, resolved.name).path
     bridge = Path(__file__).parents[1] / "locust_bridge.py"
     # -P: what lies in the working directory is no module of ours.
@@ -68,10 +71,7 @@ def live(
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
     command += ["--transport", transport, "--loglevel", "WARNING"]
-    if target is not None:
-        command += ["--target", target]
-    if control is not None:
-        command += ["--control", control]
+    command, environment = _aimed(command, target, control, options)
     signalled = False
     process: subprocess.Popen[bytes] | None = None
 
@@ -87,7 +87,8 @@ def live(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
     # A session of its own: a Ctrl-C reaches it once, through us, and not also from the terminal.
-    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
+                               env=environment)  # fmt: skip
     if signalled:
         process.kill()
     code = process.wait()
@@ -95,6 +96,48 @@ def live(
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
     return code
+
+
+def admit(
+    scenario: Path, targets: tuple[str | None, ...], owned: list[str], account: str | None
+) -> Bounds | None:
+    """Hold a live run's targets against the safety interlock; return the run's bounds, if any."""
+    if not any(targets):
+        return None
+
+    def account_of() -> str:
+        from simulator.provisioning.account import account_id
+
+        return account_id(None, None)
+
+    found = interlock.admit(targets, owned, account, account_of, load(scenario).scenario.load.until)
+    if found is not None:
+        typer.echo(
+            f"The target is not this machine: the run ends after {found.seconds:g} s at the latest",
+            err=True,
+        )
+    return found
+
+
+def _aimed(
+    command: list[str], target: str | None, control: str | None, options: TargetOptions
+) -> tuple[list[str], dict[str, str]]:
+    """The command that aims at the same, and its environment: there a password is not seen."""
+    environment, more = dict(os.environ), []
+    if target is not None:
+        more += ["--target", redacted(target)]
+        made = parse(target, options)
+        for name, value in (("USERNAME", made.username), ("PASSWORD", made.password)):
+            if value is not None:
+                environment[f"JOBFLEET_{name}"] = value
+    if control is not None:
+        more += ["--control", control]
+    for name, value in options._asdict().items():
+        if name == "sigv4":
+            more += ["--sigv4"] * bool(value)
+        elif value is not None and name not in ("username", "password"):
+            more += [f"--{name}", str(value)]
+    return command + more, environment
 
 
 def check(scenarios: list[Path]) -> int:

@@ -55,7 +55,7 @@ def sweep(
         list[str] | None,
         typer.Option(
             help="A number of summary.json as a column, by its dotted path, or a status in small "
-            "letters for its share of things. Repeat.",
+            "letters for its share of targets. Repeat.",
             show_default=False,
         ),
     ] = None,

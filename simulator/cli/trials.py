@@ -24,7 +24,7 @@ def try_agent(
         list[str],
         typer.Argument(
             help="After --: the agent and its arguments. {endpoint}, {port} (MQTT), {http}, "
-            "{thing}, and with --tls {ca}, {cert}, {key} are filled in.",
+            "{thing}, {copy} (of its thing), and with --tls {ca}, {cert}, {key} are filled in.",
             metavar="AGENT",
             show_default=False,
         ),
@@ -39,6 +39,15 @@ def try_agent(
             show_default=False,
         ),
     ] = None,
+    per_thing: Annotated[
+        int,
+        typer.Option(
+            help="Copies that share a thing, as {copy} 1, 2, … of it: two agents at one job. "
+            "The verdict is on what they do together.",
+            min=1,
+            max=10,
+        ),
+    ] = 1,
     timeout: Annotated[
         float, typer.Option(help="Seconds after which it is over, finished or not.", min=0.1)
     ] = 120.0,
@@ -79,9 +88,11 @@ def try_agent(
     if copies is None and wanted < things:
         typer.echo(f"Note: {wanted} copies for a fleet of {things:,}; --copies says more", err=True)
     resolved = Resolved.of(loaded, seed, wanted)
-    typer.echo(f"Scenario {resolved.name}, seed {resolved.seed}, copies: {wanted}", err=True)
+    typer.echo(
+        f"Scenario {resolved.name}, seed {resolved.seed}, {_copies(wanted, per_thing)}", err=True
+    )
     scale = resolved.scenario.load.time_scale if time_scale is None else time_scale
-    trial = run_trial(TrialOptions(resolved, tuple(command), scale, timeout, tls, out))
+    trial = run_trial(TrialOptions(resolved, tuple(command), scale, timeout, per_thing, tls, out))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(trial), indent=2).decode())
     else:
@@ -89,6 +100,14 @@ def try_agent(
     if trial.ended == INTERRUPTED:
         raise typer.Exit(INTERRUPTED_CODE)
     raise typer.Exit(0 if trial.passed else 1)
+
+
+def _copies(things: int, per_thing: int) -> str:
+    """How many are started."""
+    if per_thing == 1:
+        return f"copies: {things}"
+    on = "one thing" if things == 1 else f"each of {things} things"
+    return f"copies: {things * per_thing}, {per_thing} on {on}"
 
 
 def _lines(trial: "Trial") -> list[str]:
@@ -105,9 +124,11 @@ def _lines(trial: "Trial") -> list[str]:
         )
         if not copy.passed:
             lines += [f"        {c.name}: {c.why}" for c in copy.checks if not c.passed]
-            lines += [f"        | {line}" for line in _last_lines(Path(copy.output))]
+            for output in copy.outputs:
+                lines += [f"        | {line}" for line in _last_lines(Path(output))]
     failed = sum(not copy.passed for copy in trial.copies)
-    verdict = "passed" if trial.passed else f"FAILED, {failed} of {len(trial.copies)} copies"
+    what = "things" if any(len(copy.outputs) > 1 for copy in trial.copies) else "copies"
+    verdict = "passed" if trial.passed else f"FAILED, {failed} of {len(trial.copies)} {what}"
     return [*lines, f"Verdict: {verdict}", f"Run directory: {trial.directory}"]
 
 

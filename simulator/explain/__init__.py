@@ -76,6 +76,8 @@ def _left_out(mapping: dict[str, Any], resolved: Resolved) -> Iterator[str]:
     ):
         if mapping.get(key):
             yield what
+    if resolved.scenario.quotas == "aws":
+        yield "AWS's throttling (quotas: aws), which the rehearsal has of a whole fleet only"
     if any(cohort.presence.kind != "always" for cohort in resolved.scenario.cohorts()):
         yield "presence: here every thing is always there"
 
@@ -96,7 +98,8 @@ def _lines(explained: Explained) -> Iterator[str]:
     now = findings.forecast
     yield f"{resolved.name}: {now.things:,} things, seed {resolved.seed}; nothing is changed"
     yield ""
-    yield "How long"
+    away = explained.always_there is not None
+    yield "How long, if every thing were always there" if away else "How long"
     yield f"  the fleet is there after           {_time(now.up_s)}"
     yield f"  the last execution is released at  {_time(now.rolled_out_s)}"
     yield f"  the last one that ends by itself   {_time(now.worked_s)}"
@@ -106,6 +109,9 @@ def _lines(explained: Explained) -> Iterator[str]:
         else ""
     )
     yield f"  the job ends at                    {_time(now.ends_s)}{spread}"
+    if away:
+        seen = explained.small.summary
+        yield f"  as things are there, rehearsed     {_time(seen.elapsed_s)} ({seen.ended})"
     if now.elapsed_s < now.ends_s and now.aborts_s is None:
         yield f"  load.until ends the run before, at {_time(now.elapsed_s)}"
     if now.aborts_s is not None:

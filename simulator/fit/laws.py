@@ -22,6 +22,8 @@ SEARCHED: Final[tuple[Family, ...]] = ("lognormal", "gamma", "weibull", "exponen
 
 LEAST: Final = 1e-300
 EULER: Final = 0.5772156649015329
+NARROWEST: Final = 1000.0
+"""The largest shape, as a scenario may say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ def law_at(family: Family, point: Floats) -> Law:
         case "lognormal":
             return Law(family, numbers[0], min(max(numbers[1], 0.001), 10.0))
         case _:
-            return Law(family, min(max(numbers[0], 0.01), 1000.0), numbers[1])
+            return Law(family, min(max(numbers[0], 0.01), NARROWEST), numbers[1])
 
 
 def start(family: Family, t: Floats, weights: Floats) -> Floats:
@@ -213,7 +215,7 @@ def start(family: Family, t: Floats, weights: Floats) -> Floats:
             shape = 1.2825 / spread
             return np.array([log(shape), middle + EULER / shape])
         case "gamma":
-            variance = max(float(np.average((t - mean) ** 2, weights=weights)), 1e-12 * mean**2)
+            variance = max(float(np.average((t - mean) ** 2, weights=weights)), mean**2 / NARROWEST)
             return np.array([log(mean**2 / variance), log(variance / mean)])
         case _:
             return np.array([log(mean)])

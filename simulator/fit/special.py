@@ -24,6 +24,8 @@ _TINY: Final = 1e-300
 def lower_and_upper(a: float, x: Floats) -> tuple[Floats, Floats]:
     """P(a, x) and Q(a, x) = 1 - P(a, x) for a > 0 and x ≥ 0; each accurate where it is small."""
     x = np.asarray(x, np.float64)
+    if a == 1:  # exponential and Weibull laws: half of all that is asked for
+        return -np.expm1(-x), np.exp(-x)
     lower, upper = np.zeros_like(x), np.ones_like(x)
     endless = np.isinf(x)
     lower[endless], upper[endless] = 1.0, 0.0

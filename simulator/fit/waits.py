@@ -24,6 +24,8 @@ from simulator.fit.laws import LEAST, SEARCHED, Family, Law, law_at, start
 from simulator.fit.special import Floats
 
 IMMEDIATE: Final = 5.0
+NOWHERE: Final = 1e300
+"""What a law costs that no presence can have."""
 FEW: Final = 0.005
 """A smaller share of late starts than this is not worth a pattern of presence."""
 
@@ -98,21 +100,25 @@ def _fits(late: Floats, still: Floats) -> list[Fit]:
     fits = []
     for family in SEARCHED:
         law = _searched(family, late, gain)
-        fits.append(Fit(law, 0.0, gain(law), law.parameters))
-    longest = Law("constant", float(max(late.max(), still.max(initial=0.0))) * (1 + 1 / len(late)))
+        if law is not None:
+            fits.append(Fit(law, 0.0, gain(law), law.parameters))
+    end = float(max(late.max(), still.max(initial=0.0))) * (1 + 1 / len(late))
+    longest = Law("constant", min(end, LONGEST_S))
     fits.append(Fit(longest, 0.0, gain(longest), 1))
     return [one for one in fits if np.isfinite(one.log_likelihood)]
 
 
-def _searched(family: Family, late: Floats, gain: Callable[[Law], float]) -> Law:
+def _searched(family: Family, late: Floats, gain: Callable[[Law], float]) -> Law | None:
+    """A family at its best; None: it is only where no presence can be."""
     # Beyond ``IMMEDIATE`` a law of tiny intervals with a huge tail may look like any other.
     shortest = max(1.0, float(late.mean()) / 10)
 
     def loss(point: Floats) -> float:
         law = law_at(family, point)
         if not shortest < law.mean < LONGEST_S:
-            return 1e300
+            return NOWHERE
         return -gain(law)
 
     origin = start(family, late, np.ones_like(late))
-    return law_at(family, simplex(loss, origin)[0])
+    point, lost = simplex(loss, origin)
+    return law_at(family, point) if lost < NOWHERE else None

@@ -199,8 +199,10 @@ class Lifecycle(Ledger):
         """A job's deletion is done."""
         job.last_updated_at = now
         self.tell_job(job, "deleted")
+        self.effects.append(JobEnded(job.job_id, "DELETED"))
         self.by_status["DELETION_IN_PROGRESS"].remove(job)
         del self.jobs[job.job_id]
+        self.effects.append(JobEnded(job.job_id, "DELETED"))
         job.executions.clear()  # they know their job: without it nothing is left to be collected
 
     def _cancel_queued(self, execution: JobExecution, now: float) -> None:

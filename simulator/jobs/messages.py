@@ -6,7 +6,7 @@ The thing and the job are not in them: the topic or the path names those.
 Times in replies and notices are seconds of elapsed scenario time; ``wire.py`` makes timestamps.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -199,10 +199,10 @@ class NotifyNext(Struct):
 
 
 class JobEnded(Struct):
-    """Effect: a job was completed, or all of its cancellation is done."""
+    """Effect: a job was completed, or all of its cancellation or of its deletion is done."""
 
     job_id: str
-    status: JobStatus
+    status: JobStatus | Literal["DELETED"]
 
 
 class JobEvent(Struct):

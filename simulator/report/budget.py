@@ -1,7 +1,8 @@
 """A run's requests against AWS's rates: how much, when, for how long, and what would be throttled.
 
 Rule 1: what never reached the service (its thing's network lost the request, or was away) asks
-        nothing of a quota; what the network doubled asks twice.
+        nothing of a quota; what the network doubled asks twice. A Connect that was answered did
+        reach it, whatever it names: an absence or a partition that it is the first one after.
 Rule 2: rates are per second of scenario time, which is the real rollout's. Peaks are counted in
         whole seconds from the run's start; what lies beyond a quota of the account is what the
         bucket of ``jobs/quotas.py`` would refuse, and beyond a thing's own, what a whole second
@@ -46,8 +47,9 @@ Times = NDArray[Any]
 def count_budget(records: Records, time_scale: float, in_force: bool) -> Budget:
     """What the run asked of AWS's rates; ``in_force``: the service throttled by them."""
     operation, outcome, fault = records["operation"], records["outcome"], records["fault"]
-    # one byte decides: a table of 256 answers is faster than a comparison for each
-    arrived = ~_among(_NEVER_ARRIVED)[fault]
+    answered = (outcome != results.NO_REPLY) & (outcome != results.DISCONNECTED)
+    # one byte decides: a table of answers is faster than a comparison for each
+    arrived = answered | ~_among(_NEVER_ARRIVED)[fault]
     doubled = np.flatnonzero((fault == results.DUPLICATED) & (operation != results.CONNECT))
     sent, done = records["sent"] * time_scale, records["done"] * time_scale
 
@@ -58,7 +60,6 @@ def count_budget(records: Records, time_scale: float, in_force: bool) -> Budget:
 
     writes, reads, connects = rows(_WRITES), rows(_READS), rows((results.CONNECT,))
     published = np.concatenate([writes, reads])
-    answered = (outcome != results.NO_REPLY) & (outcome != results.DISCONNECTED)
     replied = np.flatnonzero(answered & (operation != results.CONNECT))
     throttled = _whole(sent[outcome == _THROTTLED])
     things = records["thing"].astype(np.int64)

@@ -53,7 +53,8 @@ class JobEnd(NamedTuple):
     not_rolled_out: int
     """Targets that have no execution yet."""
     targets: NDArray[np.int32]
-    """The things that it is for, by index."""
+    """The things that it is for, by index: those with an execution (who joined later, too) and
+    those whose turn is still to come. Who left, or was deleted, before its turn is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +74,39 @@ def outcome_of(
 
     ``names`` are the fleet's things, ``found`` the executions of all of the service's jobs.
     """
+    table = series(_table(found, job_ids))
     ends = []
     counts = dict.fromkeys(STATUSES, 0)
-    for job_id in job_ids:
+    for at, job_id in enumerate(job_ids):
         job = jobs.get(job_id)
         if job is None:
             ends.append(JobEnd(job_id, "", False, 0, np.empty(0, np.int32)))
             continue
         for status, count in job.counts.items():
             counts[status] += count
-        left, targets = len(job.things) - job.released, _targets(job.things, names)
+        meant = np.zeros(len(names), np.bool_)
+        meant[table["thing"][table["job"] == at]] = True
+        rolled_out = int(np.count_nonzero(meant))
+        meant[_waiting(job, names)] = True
+        targets = np.flatnonzero(meant).astype(np.int32)
+        left = len(targets) - rolled_out
         ends.append(JobEnd(job_id, job.status, job.reason_code == ABORTED, left, targets))
     told: dict[str, int] = {status: count for status, count in counts.items() if count}
-    return Outcome(told, series(_table(found, job_ids)), tuple(ends))
+    return Outcome(told, table, tuple(ends))
 
 
-def _targets(things: Sequence[str], names: Sequence[str]) -> NDArray[np.int32]:
-    """A job's things as indexes; a million names are looked up only where they have to be."""
-    if things == names:
-        return np.arange(len(names), dtype=np.int32)
-    return things_of(things, {name: at for at, name in enumerate(names)})
+def _waiting(job: Job, names: Sequence[str]) -> NDArray[np.int32]:
+    """The things whose turn is still to come, as indexes.
+
+    A million names are looked up only where they have to be.
+    """
+    if job.released >= len(job.things):
+        return np.empty(0, np.int32)
+    if job.things == names:
+        return np.arange(job.released, len(names), dtype=np.int32)
+    index = {name: at for at, name in enumerate(names)}
+    found = things_of(job.things[job.released :], index)
+    return found[found >= 0]
 
 
 def _table(found: Columns, job_ids: Sequence[str]) -> Executions:

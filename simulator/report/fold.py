@@ -1,7 +1,8 @@
 """A run's evidence folded into its summary; and into the summary of a part of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -61,8 +62,12 @@ def fold(
     outcome: Outcome,
     fates: Fates,
     expectations: Sequence[Expectation],
+    incidents: Mapping[str, int] = MappingProxyType({}),
 ) -> Summary:
-    """The summary of a run, verdict included; ``names`` are the things'."""
+    """The summary of a run, verdict included.
+
+    ``names`` are the things'; ``incidents`` say how often each did something to somebody.
+    """
     job_ids = [end.job_id for end in outcome.jobs]
     find_truth(outcome.executions, fates, names, job_ids, about.time_scale)
     evidence = gather(records, outcome, len(names), about.clock_s, about.time_scale)
@@ -79,6 +84,7 @@ def fold(
     if len(outcome.jobs) > 1:
         whole.jobs = _jobs(evidence, outcome)
     whole.timeline = draw_timeline(evidence)
+    whole.incidents = dict(incidents)
 
     def look(scope: Scope) -> Summary:
         part = evidence

@@ -2,11 +2,15 @@
 
 Attributes and their order are those that both XSDs in use (Jenkins's, and the older one of Apache
 Ant's JUnit task) take. Times are scenario time and the timestamp is the scenario's epoch, so that
-the same scenario and seed give the same file.
+the same scenario and seed give the same file. Of several runs it makes one file with a suite each:
+``python -m simulator.report.junit RUN/junit.xml …``.
 """
 
 import re
+import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -42,6 +46,20 @@ def as_junit(summary: Summary, epoch_s: float) -> bytes:
         _case(suite, summary.scenario, one)
     ET.SubElement(suite, "system-out")
     ET.SubElement(suite, "system-err")
+    return _as_text(suites)
+
+
+def merged(files: Iterable[bytes]) -> bytes:
+    """The suites of several files in one, in their order, numbered anew."""
+    suites = ET.Element("testsuites")
+    for file in files:
+        suites.extend(ET.fromstring(file))
+    for at, suite in enumerate(suites):
+        suite.set("id", str(at))
+    return _as_text(suites)
+
+
+def _as_text(suites: ET.Element) -> bytes:
     ET.indent(suites)
     text: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
@@ -67,3 +85,7 @@ _NOT_XML: Final = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000
 def _clean(text: str) -> str:
     """Without what XML cannot carry, however it is escaped."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(merged(Path(name).read_bytes() for name in sys.argv[1:]))

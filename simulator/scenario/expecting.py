@@ -158,6 +158,7 @@ def misfits(
     expectations: Iterable[Expectation],
     cohorts: Sequence[str],
     job_ids: Sequence[str],
+    incidents: Sequence[str],
     until: float,
 ) -> list[tuple[str, str]]:
     """(name, what is wrong) of expectations about what the scenario does not have, or never is."""
@@ -173,6 +174,8 @@ def misfits(
             wrong.append((one.name, "there is one job; write it without jobs."))
         elif path[:1] == ("jobs",) and path[1] not in job_ids:
             wrong.append((one.name, f"no job {path[1]!r}: {_allowed(path[1], job_ids)}"))
+        elif path[:1] == ("incidents",) and path[1] not in incidents:
+            wrong.append((one.name, _no_incident(path[1], incidents)))
         elif scope.begin >= until:
             wrong.append((one.name, _late("begins at", scope.begin, until)))
         elif until < scope.end < float("inf"):
@@ -182,6 +185,12 @@ def misfits(
 
 def _allowed(name: str, allowed: Sequence[str]) -> str:
     return unknown(name, allowed).removeprefix("unknown key; ")
+
+
+def _no_incident(name: str, incidents: Sequence[str]) -> str:
+    if not incidents:
+        return f"no incident {name!r}: nothing happens to the service (service)"
+    return f"no incident {name!r}: {_allowed(name, incidents)}"
 
 
 def _late(what: str, at: float, until: float) -> str:

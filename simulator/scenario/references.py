@@ -238,5 +238,7 @@ def _expectations(scenario: Scenario) -> Iterator[Finding]:
     for name, text in scenario.expect.items():
         with contextlib.suppress(ValueError):  # told already, by whoever read the file
             understood.append(parse_expectation(name, text))
-    for name, message in misfits(understood, cohorts, scenario.job_ids, scenario.load.until):
+    incidents = [incident.name for incident in scenario.incidents()]
+    until = scenario.load.until
+    for name, message in misfits(understood, cohorts, scenario.job_ids, incidents, until):
         yield ("expect", name), message

@@ -1,7 +1,7 @@
 """Replications → a row for each setting, and the best of them.
 
-Rule 1: a column is a number of ``summary.json``, by its dotted path, or the share of things whose
-        executions have a status, by that status in small letters.
+Rule 1: a column is a number of ``summary.json``, by its dotted path, or the share of targets
+        (things, once for each job) whose executions have a status, by that status in small letters.
 Rule 2: the best setting is the one with the largest share of verdicts passed, then of runs that
         completed, then with the best mean of the objective; of equals, the first in the grid.
 """
@@ -46,9 +46,9 @@ def number_at(summary: Summary, path: str) -> float | None:
     A count that is zero may be absent from ``executions`` and from what is counted by a name.
     """
     if path in SHARES:
-        things = summary["things"]
+        targets = summary["targets"]
         count = summary["executions"].get(SHARES[path], 0)
-        return float(count / things) if things else None
+        return float(count / targets) if targets else None
     place: Any = summary
     steps = path.split(".")
     for at, step in enumerate(steps):

@@ -10,9 +10,11 @@ from typing import Final
 import aiomqtt
 import msgspec
 
-from simulator.errors import Disconnected, InvalidTopic, NoReply
+from simulator.errors import Disconnected, InvalidTopic, NoReply, UsageError
 from simulator.jobs.messages import DataReply, DataRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
+from simulator.refusals import in_words
+from simulator.targets import Target
 from simulator.world import Listener, Ways
 
 CONNECT_WITHIN_S: Final = 20.0
@@ -23,9 +25,19 @@ class AiomqttNetwork:
     """What the links of one loop share."""
 
     def __init__(
-        self, host: str, port: int, wire: Wire, reply_timeout: float = 10.0, keep_alive: int = 300
+        self,
+        host: str,
+        port: int,
+        wire: Wire,
+        reply_timeout: float = 10.0,
+        keep_alive: int = 300,
+        target: Target | None = None,
     ) -> None:
+        """``target`` says how, where it is not plain MQTT 3.1.1."""
         self.address = (host, port)
+        self.target = target or Target("mqtt", host, port)
+        self.unreadable = self.strays = 0
+        self.refusal = ""
         self.wire = wire
         self.reply_timeout = reply_timeout
         self.keep_alive = keep_alive
@@ -106,13 +118,25 @@ class AiomqttLink:
         """Own the client from its first byte to its last: aiomqtt wants one task for both."""
         host, port = self._network.address
         filters = reply_filters(self._name, lists=self._ways.reader is not None)
-        client = aiomqtt.Client(
-            host,
-            port,
-            identifier=self._name + self._ways.suffix,
-            keepalive=self._network.keep_alive,
-            timeout=CONNECT_WITHIN_S,
-        )
+        target = self._network.target
+        try:
+            client = aiomqtt.Client(
+                host,
+                port,
+                identifier=self._name + self._ways.suffix,
+                keepalive=self._network.keep_alive,
+                timeout=CONNECT_WITHIN_S,
+                username=target.username,
+                password=target.password,
+                protocol=aiomqtt.ProtocolVersion(target.level),
+                transport="websockets" if target.websocket else "tcp",
+                websocket_path=target.path or None,
+                tls_context=target.tls(self._name),
+            )
+        except UsageError as error:
+            self._network.refusal = str(error)
+            ready.set_exception(Disconnected(str(error)))
+            return
         try:
             async with client:
                 await client.subscribe([(name, 1) for name in filters])
@@ -123,7 +147,10 @@ class AiomqttLink:
                     self._heard(message.topic.value, bytes(payload) if payload else b"")
         except aiomqtt.MqttError as error:
             if not ready.done():
-                ready.set_exception(Disconnected(f"cannot connect to {host}:{port}: {error}"))
+                beneath = error.__cause__ or error.__context__
+                why = in_words(beneath) if isinstance(beneath, OSError) else str(error)
+                self._network.refusal = f"cannot connect to {host}:{port}: {why}"
+                ready.set_exception(Disconnected(self._network.refusal))
         finally:
             self._lost(client)
 
@@ -146,11 +173,13 @@ class AiomqttLink:
                 kind = parse_topic(topic.removesuffix("/accepted"))[2]
                 token, reply = wire.decode_accepted(kind, self._name, payload)
                 waiting = self._waiting.get(token)
+                self._network.strays += waiting is None
                 if waiting is not None and not waiting[0].done():
                     waiting[0].set_result(reply)
             elif topic.endswith("/rejected"):
                 rejection = wire.decode_rejected(payload)
                 waiting = self._waiting.get(rejection.client_token)
+                self._network.strays += waiting is None
                 if waiting is not None and not waiting[0].done():
                     waiting[0].set_exception(rejection)
             elif topic.endswith("/jobs/notify-next"):
@@ -158,4 +187,5 @@ class AiomqttLink:
             elif topic.endswith("/jobs/notify") and self._ways.reader is not None:
                 self._ways.reader(wire.decode_notify(self._name, payload))
         except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
+            self._network.unreadable += 1
             return  # not what the Jobs service says: not for us

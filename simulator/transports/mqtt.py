@@ -1,10 +1,13 @@
-"""Our own lean MQTT 3.1.1 client: one socket, one future per request in flight, no task.
+"""Our own lean MQTT client: one socket, one future per request in flight, no task.
+
+It speaks 3.1.1 and 5, plain or over TLS, bare or in a WebSocket.
 
 Rule 1: a reply is matched to its request by clientToken.
 Rule 2: a request that is not answered within the reply timeout raises NoReply. One sweep per
         network looks at all requests in flight, since a timer for each would cost a third more.
 Rule 3: what a foreign broker sends must not break the fleet: a payload that cannot be read is
-        dropped, bytes that break MQTT end the connection.
+        dropped and counted, bytes that break MQTT end the connection.
+Rule 4: a connection on which nothing comes for half again the keep-alive is dead: half open.
 """
 
 import asyncio
@@ -12,11 +15,13 @@ from typing import Final
 
 import msgspec
 
-from simulator.errors import Disconnected, InvalidTopic, NoReply
+from simulator.errors import Disconnected, InvalidTopic, NoReply, UsageError
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
-from simulator.mqtt import Connect, Publish, encode_puback, encode_publish
+from simulator.mqtt import V5, Connect, Publish, encode_puback, encode_publish, encode_publish_v5
 from simulator.mqtt_client import ClientConnection
+from simulator.targets import Target
+from simulator.websocket_client import WebSocketClient
 from simulator.world import Listener, Ways
 
 SWEEP_S: Final = 0.25
@@ -34,8 +39,18 @@ class MqttNetwork:
         wire: Wire,
         reply_timeout: float = 10.0,
         keep_alive: int = 300,
+        target: Target | None = None,
     ) -> None:
+        """``target`` says how, where it is not plain MQTT 3.1.1."""
         self.address = (host, port)
+        self.target = target or Target("mqtt", host, port)
+        self.publish = encode_publish_v5 if self.target.level == V5 else encode_publish
+        self.unreadable = 0
+        """Messages that no Jobs service says."""
+        self.strays = 0
+        """Replies for which nobody waited: late, doubled, or somebody else's."""
+        self.refusal = ""
+        """Why the last connection did not come about."""
         self.wire = wire
         self.reply_timeout = reply_timeout
         self.keep_alive = keep_alive
@@ -134,13 +149,29 @@ class MqttLink(ClientConnection):
         Raises:
             Disconnected: no connection, or the broker refused it.
         """
-        network = self._network
-        hello = Connect(self._client_id, keep_alive=network.keep_alive)
+        network, target = self._network, self._network.target
+        password = None if target.password is None else target.password.encode()
+        hello = Connect(
+            self._client_id, True, network.keep_alive, target.username, password, None, target.level
+        )
         filters = tuple((name, 1) for name in self._filters)
-        async with network.gate:
-            await self.dial(network.address, hello, filters)
+        try:
+            async with network.gate:
+                tls = target.tls(self._name)
+                through = self._websocket if target.websocket else None
+                await self.dial(network.address, hello, filters, tls, through=through)
+        except UsageError as error:
+            network.refusal = str(error)
+            raise Disconnected(str(error)) from None
+        except Disconnected as error:
+            network.refusal = str(error)
+            raise
         self.connected = True
         network.links[self] = None
+
+    def _websocket(self, inner: asyncio.Protocol) -> WebSocketClient:
+        target = self._network.target
+        return WebSocketClient(inner, target.netloc, target.request_path())
 
     async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Publish a request and wait for its reply."""
@@ -163,7 +194,7 @@ class MqttLink(ClientConnection):
         now = network.loop.time()
         self._waiting[request.client_token] = (future, now + self._reply_timeout)
         self._wrote = now
-        data = encode_publish(topic, encode_request(request), 1, self.next_id())
+        data = network.publish(topic, encode_request(request), 1, self.next_id())
         if self._acknowledgements:
             data = self._acknowledgements + data
             self._acknowledgements = b""
@@ -190,7 +221,10 @@ class MqttLink(ClientConnection):
                 del self._waiting[token]
                 if not future.done():
                     future.set_exception(NoReply("no reply in time"))
-        self.keep_alive(now, self._network.keep_alive)
+        patience = self._network.keep_alive
+        self.keep_alive(now, patience)
+        if now - self.heard > 1.5 * patience:
+            self.abort()
 
     # ----------------------------------------------------------------------- asyncio
 
@@ -226,7 +260,9 @@ class MqttLink(ClientConnection):
             elif topic.endswith("/rejected"):
                 rejection = wire.decode_rejected(payload)
                 waiting = self._waiting.pop(rejection.client_token, None)
-                if waiting is not None and not waiting[0].done():
+                if waiting is None:
+                    self._network.strays += 1
+                elif not waiting[0].done():
                     waiting[0].set_exception(rejection)
                 return
             else:
@@ -236,7 +272,10 @@ class MqttLink(ClientConnection):
                     self._tell_list(wire.decode_notify(self._name, payload))
                 return
         except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
+            self._network.unreadable += 1
             return  # not what the Jobs service says: not for us
         waiting = self._waiting.pop(token, None)
-        if waiting is not None and not waiting[0].done():
+        if waiting is None:
+            self._network.strays += 1
+        elif not waiting[0].done():
             waiting[0].set_result(reply)

@@ -72,6 +72,16 @@ def test_what_never_arrived_asks_nothing_and_what_came_twice_asks_twice() -> Non
     assert found.publishes_out.requests == 1
 
 
+def test_a_connect_after_an_absence_or_a_partition_reached_the_service() -> None:
+    back = [
+        record(at, results.CONNECT, fault=fault)
+        for at, fault in enumerate((results.ABSENT, results.PARTITION, results.STORM))
+    ]
+    refused = record(3, results.CONNECT, fault=results.PARTITION, outcome=results.DISCONNECTED)
+    connects = budget([*back, refused]).connects
+    assert (connects.requests, connects.peak_per_s) == (3, 3)
+
+
 def test_rates_are_of_scenario_time() -> None:
     """Sixty times as fast, 250 writes within a wall second come within a scenario minute."""
     assert budget(writes(250, 1, 250)).writes.peak_per_s == 250

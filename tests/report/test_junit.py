@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from simulator.report.junit import as_junit
-from simulator.report.summary import Judged, Verdict
+from simulator.report.junit import as_junit, merged
+from simulator.report.summary import Judged, Summary, Verdict
 from simulator.scenario.expecting import parse_expectation
 from tests.report.made import execution, summary
 
@@ -45,3 +45,15 @@ def test_what_xml_cannot_carry_is_replaced() -> None:
     case = ET.fromstring(as_junit(whole, 0)).find("testsuite/testcase")
     assert case is not None
     assert case.get("name") == "a\ufffd<b>\ufffd \ufffd[0m & >"
+
+
+def test_several_runs_become_one_file_with_a_suite_each() -> None:
+    passed, failed = as_junit(summary((), ROWS), 0), as_junit(broken(), 0)
+    suites = ET.fromstring(merged([passed, failed])).findall("testsuite")
+    assert [suite.get("id") for suite in suites] == ["0", "1"]
+    assert [suite.get("failures") for suite in suites] == ["0", "1"]
+
+
+def broken() -> Summary:
+    wrong = Judged("failed", "<= 1%", "2%", passed=False)
+    return msgspec.structs.replace(summary((), ROWS), verdict=Verdict(False, [wrong]))

@@ -153,7 +153,10 @@ def test_a_part_is_what_is_left_when_all_else_is_taken_away(
         "retries": sum(row[2] > 1 and begin <= row[6] < begin + lasts for row in mine),
         "budget.connects.requests": sum(
             r["operation"] == results.CONNECT
-            and r["fault"] not in (results.LOST_REQUEST_FAULT, results.PARTITION, results.ABSENT)
+            and (
+                r["outcome"] not in (results.NO_REPLY, results.DISCONNECTED)
+                or r["fault"] not in (results.LOST_REQUEST_FAULT, results.PARTITION, results.ABSENT)
+            )
             for r in inside
         ),
     }

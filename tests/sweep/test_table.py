@@ -39,6 +39,7 @@ def test_an_interval_is_the_textbooks() -> None:
 def summary(elapsed: float, passed: bool = True, ended: str = "job completed") -> dict[str, Any]:
     return {
         "things": 4,
+        "targets": 4,
         "elapsed_s": elapsed,
         "ended": ended,
         "executions": {"SUCCEEDED": 3, "FAILED": 1},
