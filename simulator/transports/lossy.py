@@ -31,7 +31,7 @@ class LossyLink:
     """A link whose requests take time and get lost, as the scenario's ``network`` says."""
 
     __slots__ = (
-        "_chance", "_held", "_link", "_number", "_ordinal", "_sleep", "_timeout", "_untroubled",
+        "_chance", "_held", "_link", "_number", "_ordinal", "_sleep", "_timeout",
         "ask", "fault",
     )  # fmt: skip
 
@@ -48,7 +48,6 @@ class LossyLink:
         self.fault = 0
         self._link = link
         self._chance = chance
-        self._untroubled = chance.untroubled
         self.ask: Callable[[str | None, DataRequest], DataReply]
         """As ``Prompt`` says: what lies beneath, since on the way nothing befalls it."""
         self._timeout = reply_timeout
@@ -64,7 +63,7 @@ class LossyLink:
 
     async def connect(self) -> None:
         """Connect, one round trip late."""
-        latency = self._untroubled(self._number, self._ordinal + 1)
+        latency = self._chance.untroubled(self._number, self._ordinal + 1)
         if latency is None:
             latency, _ = self._next()
         else:
@@ -85,7 +84,7 @@ class LossyLink:
     def after(self, seconds: float) -> float | None:
         """As ``Prompt`` says: where nothing befalls the request, it is in time."""
         ordinal = self._ordinal + 1
-        latency = self._untroubled(self._number, ordinal)
+        latency = self._chance.untroubled(self._number, ordinal)
         if latency is None or self._held:
             return None
         self._ordinal = ordinal

@@ -89,7 +89,7 @@ class MemoryLink:
     """One agent's link to a host."""
 
     __slots__ = (
-        "_broker", "_cut", "_exchange", "_name", "_reader", "_waiting", "connected", "fault",
+        "_broker", "_cut", "_name", "_reader", "_waiting", "connected", "fault",
         "listener",
     )  # fmt: skip
 
@@ -99,7 +99,6 @@ class MemoryLink:
         """``reader`` is told of the thing's pending list."""
         self.listener = listener
         self._broker = broker
-        self._exchange = broker.host.exchange
         self._name = name
         self._reader = reader
         self._waiting: asyncio.Future[DataReply] | None = None
@@ -125,7 +124,7 @@ class MemoryLink:
         """As ``Prompt`` says."""
         if self._cut:
             raise Disconnected("the connection was lost")
-        return self._exchange(self._name, job_id, request)
+        return self._broker.host.exchange(self._name, job_id, request)
 
     async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
         """Ask the host; raises Rejection."""
