@@ -33,7 +33,7 @@ def _of_certificate(error: ssl.SSLCertVerificationError) -> str:
         return "its certificate is not valid yet; is this machine's clock right?"
     if "mismatch" in said.lower() or "not valid for" in said:
         return f"its certificate is for another host: {said}"
-    return f"its certificate is of no authority that is trusted here ({said}); name it with --ca"
+    return f"its certificate is of no authority that is trusted here ({said}); name its CA"
 
 
 def _of_tls(error: ssl.SSLError) -> str:

@@ -562,7 +562,7 @@ def test_a_password_and_tls(tmp_path: Path) -> None:
                     assert addresses.broker == f"mqtts://localhost:{broker.port}"
                 for wrong, why in (
                     ({"password": "no"}, "refused the connection"),
-                    ({"authority": None}, "CERTIFICATE_VERIFY_FAILED"),
+                    ({"authority": None}, "of no authority that is trusted here"),
                     ({"tls": False}, "closed the connection"),
                 ):
                     with pytest.raises(TargetError, match=why):
