@@ -113,7 +113,7 @@ class VirtualLoop(AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    def call_later(  # type: ignore[override]
+    def call_later(  # type: ignore[override]  # as call_soon
         self,
         delay: float,
         callback: Callable[..., object],
@@ -127,7 +127,7 @@ class VirtualLoop(AbstractEventLoop):
             return PARKED
         return self.call_at(when, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override]
+    def call_at(  # type: ignore[override]  # as call_soon
         self,
         when: float,
         callback: Callable[..., object],
@@ -329,7 +329,7 @@ class VirtualLoop(AbstractEventLoop):
         """A future on this loop."""
         return Future(loop=self)
 
-    def create_task(  # type: ignore[override]
+    def create_task(  # type: ignore[override]  # no eager tasks
         self,
         coro: Coroutine[Any, Any, T],
         *,
@@ -369,7 +369,7 @@ class VirtualLoop(AbstractEventLoop):
     def close(self) -> None:
         """Forget what is left; tasks that still wait are dropped without a warning."""
         for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own
             _close(task)
         for errand in self._errands:
             errand.close()

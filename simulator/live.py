@@ -38,7 +38,7 @@ class _PlainLoop(asyncio.SelectorEventLoop):
     thread: it buys nothing, and the interpreter waits for it forever when it ends.
     """
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(  # type: ignore[override]  # no awaitable
         self, executor: object, func: Callable[..., T], *args: Any
     ) -> asyncio.Future[T]:
         """Call ``func`` here and now."""
@@ -113,7 +113,7 @@ class LoopThread:
         result, error = box[0]
         if error is not None:
             raise error
-        return result  # type: ignore[return-value]
+        return result  # type: ignore[return-value]  # it is a T
 
     def stop(self) -> None:
         """End the loop and wait until its thread is done."""
