@@ -51,6 +51,7 @@ The house in reading order (a module imports only from what stands above it here
                      counted (counts, timeouts, budget, timeline), folded into the summary (fold),
                      judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
+    finished_run.py  that folder, read back
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them

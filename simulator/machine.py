@@ -7,12 +7,15 @@ from datetime import datetime
 from importlib import metadata
 from typing import Any, Final
 
-LIBRARIES: Final = ("locust", "numpy", "msgspec", "uvloop")
+LIBRARIES: Final = ("jobfleet", "locust", "numpy", "msgspec", "uvloop")
+FORMAT: Final = 1
+"""Of the files of a run directory; another number where an older reader would misread them."""
 
 
 def machine(started: datetime, wall_s: float) -> dict[str, Any]:
     """What a run ran on, and for how long."""
     return {
+        "format": FORMAT,
         "started": started.isoformat(timespec="seconds"),
         "wall_s": round(wall_s, 3),
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

@@ -76,7 +76,7 @@ FLOORS = [
     ["report.timeline", "fit.report"],
     ["report.fold"],
     ["report.text", "report.junit", "report.workers", "run_directory", "progress"],
-    ["export"],
+    ["export", "finished_run"],
     ["run"],
     ["sweep.grid", "sweep.statistics", "explain.forecast"],
     ["explain.arithmetic"],
