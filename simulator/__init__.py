@@ -19,6 +19,7 @@ The house in reading order (a module imports only from what stands above it here
                      cohorts, plans, incidents
     results.py       one flat record per exchange
     executions.py    what became of executions, in columns
+    snapshots.py     one look at a live run
     report/summary.py what ``summary.json`` holds
     expectations.py  which number, of what part of a run, and what it should be
     allotment.py     which worker has which things
@@ -67,6 +68,7 @@ The house in reading order (a module imports only from what stands above it here
     live.py          the fleet on a loop in a native thread
     locust_feed.py   records into Locust's tables
     live_options.py  what can be checked before a live run
+    live_jobs.py     its jobs at the service
     live_share.py    the things of one process, and a worker's duties
     live_crew.py     who the things are with, and what a master knows of its workers
     live_run.py      one live run from its beginning to its summary

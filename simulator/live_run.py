@@ -12,35 +12,34 @@ Rule 3: nothing is said to a target before it has answered, and no run directory
 import logging
 import sys
 import time
-from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import gevent
-import numpy as np
 
 from simulator import results
-from simulator.behaviour import EVERYTHING
 from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates
 from simulator.live import unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
+from simulator.live_jobs import GOING_ON, LiveJobs
 from simulator.live_options import aimed_at
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
-from simulator.owner import DELETED, Owner
+from simulator.owner import Owner
 from simulator.report.counts import schedule_slip
-from simulator.report.executions import JobEnd, Outcome, listed
+from simulator.report.executions import Outcome
 from simulator.report.latencies import as_log, as_table, histograms
 from simulator.report.summary import COMPLETED
 from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
-from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, group_of, summarise
+from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, summarise
 from simulator.scenario import dump, load
+from simulator.snapshots import Lag, Snapshot, Tally, history
 from simulator.targets import Aim, Target, TargetOptions, transport_for
 from simulator.today import utc_now
 
@@ -88,13 +87,10 @@ class LiveRun:
         self._finishing = self._over = False
         self._told = False
         self.service: EmbeddedService | None = None
-        self.counts: dict[str, int] = {}
         self.incidents: dict[str, int] = {}
-        self.plans = scenario.jobs()
-        self._targets: dict[str, str] = {}
-        """Of jobs that are not created yet: what each is for."""
-        self._shown = (0.0, 0)
-        """When the last progress line was printed, and requests until then."""
+        self._tally = Tally()
+        self.snapshots = history()
+        """One a second, oldest first."""
         self.met = False
         """Whether any thing was ever answered."""
         self._service_host = options.service_host
@@ -102,12 +98,13 @@ class LiveRun:
         (self.directory.path / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
         self.target, control = aimed or self._embed()
         self.owner = Owner(control)
+        self.jobs = LiveJobs(self.resolved, self.owner, ours=self.service is not None)
         self.crew: Alone | Workers
         with ExitStack() as undo:
             undo.callback(self._stop_service)
             self.crew = self._crew()
             undo.callback(self.crew.close)
-            self._create_jobs()
+            self.jobs.create()
             undo.pop_all()
         self.crew.begin()
         self._watching = gevent.spawn(self._watch)
@@ -133,26 +130,6 @@ class LiveRun:
             control if self.transport == "http" else Target("mqtt", where.host, where.mqtt), control
         )
 
-    def _create_jobs(self) -> None:
-        """Create the jobs that begin at once, and see to it that the others come in time."""
-        work = self.resolved.work()
-        names = self.names = work.names()
-        for at, plan in enumerate(self.plans):
-            group = group_of(plan.job_id)
-            if self.service is None or at:  # a service of ours has the first one's
-                meant = names
-                if plan.targets != EVERYTHING:
-                    meant = [names[one] for one in np.flatnonzero(work.select(plan.targets))]
-                self.owner.register(group, meant, ours=self.service is not None)
-            self._targets[plan.job_id] = self.owner.group_arn(group, names[0])
-        for plan in self.plans:
-            if not plan.at:
-                self._create_job(plan.job_id)
-
-    def _create_job(self, job_id: str) -> None:
-        request = self.resolved.scenario.create_job_request(self._targets.pop(job_id), job_id)
-        self.owner.create_job(job_id, request)
-
     def begin_next(self) -> None:
         """The next thing may begin: a Locust user was spawned."""
         if not self.ended:
@@ -163,6 +140,7 @@ class LiveRun:
     def _fire(self, fresh: Records) -> None:
         """Hand fresh records to Locust."""
         self.met = self.met or bool((fresh["outcome"] == results.ACCEPTED).any())
+        self._tally.take(fresh)
         feed(self.environment, fresh, utc_now().timestamp())
 
     def _watch(self) -> None:
@@ -189,7 +167,7 @@ class LiveRun:
             self.end(FAULT, EXIT_FAILED)
         elif alone:
             self.end(alone, EXIT_SLIP)
-        elif status not in (None, "IN_PROGRESS", "SCHEDULED"):
+        elif status not in (None, *GOING_ON):
             self.end(f"job {str(status).lower()}")
         elif self._lost():
             self.end("service lost", EXIT_TARGET)
@@ -199,43 +177,50 @@ class LiveRun:
             self.end("until reached")
 
     def _look(self) -> str | None:
-        """Create what is due, and look at the rest; a status other than IN_PROGRESS ends the run.
-
-        Several jobs have ended when the last one has, and count as COMPLETED when all did.
-        """
-        statuses: dict[str, None] = {}
-        counts: Counter[str] = Counter()
+        """Create what is due, and look at the rest; None where the service does not answer."""
         try:
-            for plan in self.plans:
-                if plan.job_id in self._targets:
-                    if self.crew.now() * self.resolved.scenario.load.time_scale < plan.at:
-                        statuses["SCHEDULED"] = None
-                        continue
-                    self._create_job(plan.job_id)
-                status, found = self.owner.describe_job(plan.job_id)
-                statuses[status] = None
-                counts.update(found)
+            status = self.jobs.look(self.crew.now() * self.resolved.scenario.load.time_scale)
         except TargetError as error:
             log.info("%s", error)
             return None
-        self.counts = dict(counts)
         self._last_heard = time.perf_counter()
-        going_on = next((s for s in statuses if s in ("IN_PROGRESS", "SCHEDULED")), None)
-        return going_on or " and ".join(statuses)
+        return status
 
     def _lost(self) -> bool:
         gone = self.service is not None and self.service.lost
         return gone or time.perf_counter() - self._last_heard > LOST_AFTER_S
 
+    def _snap(self, now: float) -> Snapshot:
+        """Look at the run at a moment of its clock."""
+        load, tally = self.resolved.scenario.load, self._tally
+        snapshot = Snapshot(
+            wall_s=now,
+            scenario_s=now * load.time_scale,
+            until_s=load.until,
+            things=self.resolved.scenario.things,
+            connected=self.crew.connected,
+            executions=self.jobs.counts,
+            released=sum(self.jobs.counts.values()),
+            to_come=self.jobs.to_come,
+            requests=tally.requests,
+            updates=tally.updates,
+            failures=tally.failures,
+            no_reply=tally.no_reply,
+            conflicts=tally.conflicts,
+            lag=Lag(slip_p99_ms=tally.slip_p99_ms()),
+        )
+        self.snapshots.append(snapshot)
+        return snapshot
+
     def _progress(self, now: float) -> None:
-        counts = " ".join(f"{status}={count}" for status, count in self.counts.items())
-        total = self.environment.stats.total
-        fresh = total.num_requests
-        rate = (fresh - self._shown[1]) / max(0.1, now - self._shown[0])
-        self._shown = (now, fresh)
+        before = self.snapshots[-1] if self.snapshots else None
+        snapshot = self._snap(now)
+        counts = " ".join(f"{status}={count}" for status, count in snapshot.executions.items())
+        fresh, since = (before.requests, before.wall_s) if before else (0, 0.0)
+        rate = (snapshot.requests - fresh) / max(0.1, now - since)
         line = (
-            f"{now:5.0f}s  {self.crew.connected}/{self.resolved.scenario.things} connected  "
-            f"{counts}  {rate:,.0f} requests/s  {total.num_failures} failures"
+            f"{now:5.0f}s  {snapshot.connected}/{snapshot.things} connected  "
+            f"{counts}  {rate:,.0f} requests/s  {snapshot.failures} failures"
         )
         print(line, file=sys.stderr, flush=True)
 
@@ -302,33 +287,15 @@ class LiveRun:
 
     def _outcome(self) -> Outcome:
         """What the service says at the end, or what it said last."""
-        counts: Counter[str] = Counter()
-        tables, ends, begin = [listed([], ())], [], 0.0
         try:
-            for at, plan in enumerate(self.plans):
-                gone = self.exit_code == EXIT_TARGET or plan.job_id in self._targets
-                status, found = (DELETED, {}) if gone else self.owner.describe_job(plan.job_id)
-                if status == DELETED:
-                    ends.append(JobEnd(plan.job_id, "", False, 0, np.empty(0, np.int32)))
-                    continue
-                counts.update(found)
-                table = listed(list(self.owner.executions(plan.job_id)), self.names)
-                table["job"] = at
-                begin = begin or self.owner.created_at - plan.at
-                for column in ("queued", "started", "ended", "since"):
-                    table[column] += self.owner.created_at - begin
-                tables.append(table)
-                meant = np.flatnonzero(self.resolved.work().select(plan.targets)).astype(np.int32)
-                # With retries there may be more executions than things: then all are rolled out.
-                left = max(0, len(meant) - sum(found.values()))
-                ends.append(JobEnd(plan.job_id, status, self.owner.aborted, left, meant))
-            self.counts = dict(counts) or self.counts
+            outcome = self.jobs.outcome(lost=self.exit_code == EXIT_TARGET)
             if self.service is not None and self.resolved.scenario.incidents():
                 self.incidents = self.owner.incidents()
         except TargetError as error:
             log.error("the service was lost: %s", error)
             self.ended, self.exit_code = "service lost", EXIT_TARGET
-        return Outcome(self.counts, np.concatenate(tables), tuple(ends))
+            return self.jobs.nothing()
+        return outcome
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
         records = self.crew.records()
