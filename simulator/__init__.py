@@ -71,7 +71,9 @@ The house in reading order (a module imports only from what stands above it here
     live_jobs.py     its jobs at the service
     live_share.py    the things of one process, and a worker's duties
     live_crew.py     who the things are with, and what a master knows of its workers
+    rollout_view.py  snapshots as what a page draws
     live_run.py      one live run from its beginning to its summary
+    locust_rollout.py the tab of Locust's web UI that draws it (web/)
     locust_bridge.py Locust measures it
     contention.py    how often writers with optimistic concurrency conflict, in theory
     stage.py         a service, a fleet and a job for HTTP load
