@@ -174,6 +174,8 @@ def _begin(environment: Environment, **_: object) -> None:
         # By SIGTERM Locust ends the process in good order, and so comes to ``_quitting``.
         gevent.signal_handler(signal.SIGINT, _worker[-1].interrupt)
         return
+    if _runs:
+        _runs[-1].finish()  # the web UI lets a test begin while the one before is written down
     environment.process_exit_code = EXIT_FAILED  # until the run says otherwise
     try:
         shaped = environment.shape_class is not None  # then the first tick is not the whole fleet
