@@ -117,11 +117,11 @@ class Resolved:
             meant = names
             if plan.targets != EVERYTHING:
                 meant = [names[at] for at in np.flatnonzero(work.select(plan.targets)).tolist()]
-            targets[plan.job_id] = gather(registry, plan.job_id, meant)
+            targets[plan.job_id] = gather(registry, plan.home, meant)
         request = partial(create_job_request, scenario)
         return Campaign(host, scenario.jobs(), targets, request, over)
 
     def director(self, host: Host, who: Who, tell: Tell | None = None) -> Director:
         """Who makes the scenario's incidents happen; raises as ``Director`` does."""
-        groups = {job_id: group_of(job_id) for job_id in self.scenario.job_ids}
+        groups = {plan.job_id: group_of(plan.home) for plan in self.scenario.jobs()}
         return Director(host, self.scenario.incidents(), self.seed, who, groups, tell)

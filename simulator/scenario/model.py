@@ -74,6 +74,10 @@ DEFAULT_SEED: Final = 1
 OF_JOBS: Final = 1
 """Tells the chance of jobs that arrive from that of updates."""
 
+DRAWS: Final = 8
+"""How often the share of jobs that arrive is drawn, before it begins anew: AWS lets a thing be in
+ten groups."""
+
 MOST_OF_AN_ID: Final = 59
 """Characters of a job's id that jobs which arrive have a number behind; AWS takes 64."""
 
@@ -285,9 +289,17 @@ class Scenario(Part):
         """The jobs as plain values, in the file's order, or as they arrive."""
         if self.load.jobs is not None:
             stem, part = str((self.job or {})["jobId"]), self.load.jobs
+            draws = DRAWS if part.share not in (None, 1.0) else 1
+            homes = [f"{stem}-{number}" for number in range(1, 1 + draws)]
+            selections = [part.selection(home) for home in homes]
             return tuple(
-                behaviour.JobPlan(f"{stem}-{number}", at, part.selection(f"{stem}-{number}"))
-                for number, at in enumerate(self._job_times(part.plain()), 1)
+                behaviour.JobPlan(
+                    f"{stem}-{number + 1}",
+                    at,
+                    selections[number % draws],
+                    group=homes[number % draws],
+                )
+                for number, at in enumerate(self._job_times(part.plain()))
             )
         if self.job_parts is None:
             return (behaviour.JobPlan(self.job_id),)
