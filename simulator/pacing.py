@@ -26,6 +26,9 @@ from simulator.clock import VirtualLoop
 BURST_S: Final = 0.01
 """So many seconds' worth of tokens may be saved up, or one: no second sees a percent more."""
 
+LATE_S: Final = 0.1
+"""While somebody waits, no token is lost because a timer is late, up to so many seconds' worth."""
+
 GRAIN_S: Final = 0.0005
 """Half of what a live loop's timer can tell apart: what is due by then is due now."""
 
@@ -187,7 +190,8 @@ class Budget:
     def _fill(self) -> None:
         now = self._now()
         passed = max(0.0, now - self._at)  # the run's clock may begin only now
-        self._left = min(self._most, self._left + passed * self._per_s)
+        most = max(self._most, self._per_s * LATE_S) if self._queue else self._most
+        self._left = min(most, self._left + passed * self._per_s)
         self._at = now
 
     def _serve(self) -> None:

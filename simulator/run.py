@@ -138,7 +138,8 @@ class Rehearsal:
         self._ended: asyncio.Future[str] | None = None
         scenario = resolved.scenario
         self._patience = patience(scenario.things)
-        check_that_time_passes(resolved.name, scenario.cohorts(), scenario.network_values())
+        if scenario.load.updates is None and scenario.load.budget is None:  # else they wait
+            check_that_time_passes(resolved.name, scenario.cohorts(), scenario.network_values())
 
     def interrupt(self) -> None:
         """End it where it is; what was seen until then is summed up. For a signal handler.
