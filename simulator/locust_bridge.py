@@ -80,6 +80,12 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--transport", choices=["mqtt", "aiomqtt", "http"], default=None)
     group.add_argument("--target", default=None, help="URL of a service instead of our own")
     group.add_argument("--control", default=None, help="http(s)://HOST:PORT of the target")
+    group.add_argument(
+        "--i-own-this-target", action="append", default=None, metavar="HOST",
+        help="Host of a target that is not this machine. Repeat.",
+    )  # fmt: skip
+    group.add_argument("--account", default=None, help="Account id, where the target is AWS")
+    group.add_argument("--budget", default=None, help="Requests of all things, as in 200/s")
     for name, what in FILES.items():
         group.add_argument(f"--{name}", default=None, help=what)
     group.add_argument("--username", default=None, env_var="JOBFLEET_USERNAME")
