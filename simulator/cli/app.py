@@ -51,18 +51,27 @@ OutOption = Annotated[
 ]
 
 
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Requests of the whole fleet, as in 200/s (default: load.budget).", show_default=False
+    ),
+]
+
+
 @app.command()
 def rehearse(
     scenario: ScenarioArgument,
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")] = False,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, budget))
 
 
 @app.command()
@@ -74,6 +83,7 @@ def run(
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     transport: Annotated[
         str | None,
         typer.Option(
@@ -144,11 +154,12 @@ def run(
         raise typer.Exit(runs.work(parts))
     if scenario is None:
         raise UsageError("run needs a scenario file, or --worker")
-    runs.admit(scenario, (target, control), i_own_this_target or [], account)
+    owned = i_own_this_target or []
+    runs.admit(scenario, (target, control), owned, account, budget)
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
-    extra = [*parts.options(), "--service-host", service_host]
+    extra = [*parts.options(), "--service-host", service_host, *runs.limits(owned, account, budget)]
     raise typer.Exit(
-        runs.live(scenario, seed, things, out, transport, target, control, options, extra)
+        runs.live(scenario, seed, things, out, transport, target, control, options, extra, budget)
     )
 
 
