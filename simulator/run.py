@@ -92,6 +92,10 @@ class Resolved:
         resolved = scenario.resolved(seed, scenario.things if things is None else things)
         return cls(loaded.name, resolved, seed, loaded.question, tuple(loaded.notes))
 
+    def text(self) -> str:
+        """The scenario as a run directory keeps it."""
+        return dump(self.scenario, self.question)
+
     def work(self) -> WorkTable:
         """Every thing's work plans."""
         scenario = self.scenario
@@ -174,7 +178,7 @@ def summarise(
     """Fold a run into its summary, verdict included; ``incidents`` are counted by name."""
     scenario = resolved.scenario
     throttling = scenario.quotas == "aws"
-    return fold(
+    summary = fold(
         About(
             resolved.name, resolved.seed, clock, transport, clock_s, time_scale, ended, throttling
         ),
@@ -186,6 +190,8 @@ def summarise(
         scenario.expectations(),
         incidents,
     )
+    outcome.keep_truth()
+    return summary
 
 
 # ------------------------------------------------------------------------------- rehearsal
@@ -246,7 +252,9 @@ class Rehearsal:
             ended=seen.ended,
             incidents=seen.incidents,
         )
-        finished = Finished(self.resolved, summary, seen.records, 0.0, executions=seen.executions)
+        finished = Finished(
+            self.resolved, summary, seen.records, 0.0, executions=seen.outcome.found
+        )
         finished.wall_s = time.perf_counter() - began
         finished.wakeups = loop.wakeups
         return finished
@@ -299,8 +307,7 @@ class Rehearsal:
         host.close()
         fleet.stop()
         _untie(fleet, service, host)
-        records, incidents = recorder.records(), director.counts
-        return _Seen(outcome, fates, records, executions, incidents, clock_s, ended)
+        return _Seen(outcome, fates, recorder.records(), director.counts, clock_s, ended)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -334,7 +341,6 @@ class _Seen:
     outcome: Outcome
     fates: Fates
     records: Records
-    executions: Executions
     incidents: dict[str, int]
     clock_s: float
     ended: str
@@ -382,7 +388,7 @@ class RunDirectory:
         """
         summary, scenario = finished.summary, finished.resolved.scenario
         about = {**machine(started, finished.wall_s), **finished.extra}
-        self._text(SCENARIO, dump(scenario))
+        self._text(SCENARIO, finished.resolved.text())
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
         if finished.executions is not None:
             self._folder.write(EXECUTIONS, partial(save, finished.executions))
