@@ -53,6 +53,7 @@ The house in reading order (a module imports only from what stands above it here
                      judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
+    tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them

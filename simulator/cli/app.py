@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, provisioning, serving, studies, trials
+from simulator.cli import fitting, provisioning, results, serving, studies, trials
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -160,6 +160,7 @@ app.command()(studies.shrink)
 app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(results.records)
 app.command()(provisioning.provision)
 app.command()(provisioning.cleanup)
 
