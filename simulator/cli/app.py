@@ -121,6 +121,13 @@ def run(
     ] = False,
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Serve /metrics for Prometheus there; 0 picks a free port.", show_default=False
+        ),
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Where that port is.")] = "127.0.0.1",
     service_host: ServiceHost = "127.0.0.1",
     processes: Processes = None,
     master: Master = False,
@@ -147,6 +154,9 @@ def run(
     runs.admit(scenario, (target, control), i_own_this_target or [], account)
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
     extra = [*parts.options(), "--service-host", service_host]
+    if metrics_port is not None:
+        runs.check_free(metrics_host, metrics_port)
+        extra += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     raise typer.Exit(
         runs.live(scenario, seed, things, out, transport, target, control, options, extra)
     )

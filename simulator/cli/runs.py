@@ -122,6 +122,17 @@ def admit(
     return found
 
 
+def check_free(host: str, port: int) -> None:
+    """Refuse a port for ``/metrics`` that cannot be had, before anything is made.
+
+    Raises:
+        UsageError: it says why.
+    """
+    from simulator.serve import bind
+
+    bind(host, port, "--metrics-port").close()
+
+
 def _aimed(
     command: list[str], target: str | None, control: str | None, options: TargetOptions
 ) -> tuple[list[str], dict[str, str]]:
