@@ -171,6 +171,7 @@ app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
 app.command()(results.records)
+app.command()(results.compare)
 app.command()(provisioning.provision)
 app.command()(provisioning.cleanup)
 
