@@ -56,6 +56,7 @@ The house in reading order (a module imports only from what stands above it here
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
     tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
+    compare/         two finished runs beside each other: statistics, samples, measures, verdict
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them

@@ -77,9 +77,12 @@ FLOORS = [
     ["report.timeline", "fit.report"],
     ["report.fold"],
     ["report.text", "report.junit", "report.workers", "run_directory", "progress"],
-    ["export", "finished_run", "resolved"],
-    ["tables"],
-    ["table_files"],
+    ["export", "finished_run", "resolved", "compare.statistics", "compare.limits"],
+    ["tables", "compare.samples"],
+    ["table_files", "compare.measures"],
+    ["compare.verdict"],
+    ["compare.text"],
+    ["compare.page"],
     ["run"],
     ["sweep.grid", "sweep.statistics", "explain.forecast"],
     ["explain.arithmetic"],
@@ -108,7 +111,7 @@ FLOORS = [
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning", "compare"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")

@@ -10,6 +10,7 @@ difference, and what things have in common falls out.
 """
 
 import math
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -189,13 +190,13 @@ def compare_ratios(a: Ratio, b: Ratio, *, paired: bool) -> Test:
         variance = float(((scores_b - scores_a) ** 2).sum())
         rose = int(np.count_nonzero(b.events > a.events))
         changed = rose + int(np.count_nonzero(b.events < a.events))
-        few, exact, method = changed < FEW, lambda: sign_test(rose, changed), "McNemar"
+        few, exact, method = changed < FEW, partial(sign_test, rose, changed), "McNemar"
     else:
         variance = float((scores_a**2).sum() + (scores_b**2).sum())
         had_a, had_b = (int(np.count_nonzero(one.events)) for one in (a, b))
         rare = min(had_a + had_b, len(a.events) + len(b.events) - had_a - had_b)
-        of = len(a.events), len(b.events)
-        few, exact, method = rare < FEW, lambda: fisher(had_a, of[0], had_b, of[1]), "things"
+        counts = had_a, len(a.events), had_b, len(b.events)
+        few, exact, method = rare < FEW, partial(fisher, *counts), "things"
     p = two_sided(off / math.sqrt(variance)) if variance > 0 else 1.0
     return Test(max(p, exact()), f"{method}, exact") if few else Test(p, method)
 
@@ -252,7 +253,7 @@ def bootstrap(
         first = sides[0].draw(rng)
         second = first if paired else sides[1].draw(rng)
         found[row] = sides[1].percentiles(second) - sides[0].percentiles(first)
-    scale = math.sqrt(min(one.size / max(1, one.of) for one in sides))
+    scale = math.sqrt(min(one.size / max(1, one.fleet) for one in sides))
     middle = sides[1].here - sides[0].here
     found = (sides[1].whole - sides[0].whole) + (found - middle) * scale
     if np.isnan(found).all():
@@ -273,15 +274,15 @@ class _Sorted:
         chosen: NDArray[Any] | None = None,
     ) -> None:
         self._shares = np.array(percents) / 100
-        self.of = spread.things
-        self.size = min(self.of, DRAWN)
-        every = np.arange(self.of)
+        self.fleet = spread.things
+        self.size = min(self.fleet, DRAWN)
+        every = np.arange(self.fleet)
         if chosen is None:
-            chosen = every if self.size == self.of else rng.choice(every, self.size, False)
+            chosen = every if self.size == self.fleet else rng.choice(every, self.size, False)
         self.chosen = chosen
         self._sort(spread.of, spread.values)
-        self.whole = self.percentiles(np.ones(self.of))
-        place = np.full(self.of, -1)
+        self.whole = self.percentiles(np.ones(self.fleet))
+        place = np.full(self.fleet, -1)
         place[chosen] = np.arange(len(chosen))
         kept = place[spread.of] >= 0
         self._sort(place[spread.of[kept]], spread.values[kept])
@@ -302,7 +303,8 @@ class _Sorted:
         if not len(reached) or not reached[-1]:
             return np.full(len(self._shares), np.nan)
         places = np.searchsorted(reached, self._shares * reached[-1], "left")
-        return self._values[np.minimum(places, len(self._values) - 1)]
+        found: Numbers = self._values[np.minimum(places, len(self._values) - 1)]
+        return found
 
 
 # ------------------------------------------------------------------------------- many at once

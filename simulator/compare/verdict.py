@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 import yaml
 
 from simulator.compare.limits import Limits
-from simulator.compare.measures import Measure, Measuring
+from simulator.compare.measures import Curve, Measure, Measuring
 from simulator.compare.samples import Things
 from simulator.compare.statistics import holm
 from simulator.executions import FILE as EXECUTIONS
@@ -66,6 +66,7 @@ class Comparison:
     """Keys of the scenarios that differ, with both values."""
     promises: tuple[Promise, ...]
     rows: tuple[Row, ...]
+    curves: tuple[Curve, ...] = ()
 
     @property
     def regressions(self) -> tuple[str, ...]:
@@ -95,7 +96,7 @@ def compare(a: FinishedRun, b: FinishedRun, limits: Limits) -> Comparison:
     rows = judge(list(measuring.all()), limits.alpha)
     return Comparison(
         a, b, limits, False, paired, tuple(_remarks(a, b, changed)), changed,
-        tuple(_promises(a, b)), rows,
+        tuple(_promises(a, b)), rows, tuple(measuring.curves()),
     )  # fmt: skip
 
 
@@ -114,11 +115,9 @@ def judge(measures: list[Measure], alpha: float) -> tuple[Row, ...]:
 def _found(measure: Measure, p: float | None, alpha: float) -> Finding:
     if measure.limit is None or not measure.worse or measure.difference is None:
         return "untested"
-    if p is None:  # one number of each run, or too few
-        alone = measure.test is None and measure.group.endswith("(no test)")
-        if not alone:
-            return "untested"
-    elif p >= alpha:
+    if p is None and not measure.alone:
+        return "untested"  # too few
+    if p is not None and p >= alpha:
         return "same"
     if not measure.beyond:
         return "same" if p is None else "slight"
@@ -129,12 +128,12 @@ def _found(measure: Measure, p: float | None, alpha: float) -> Finding:
 
 
 def _promises(a: FinishedRun, b: FinishedRun) -> Iterator[Promise]:
-    ends = [run.summary.ended for run in (a, b)]
-    if ends[0] != ends[1]:
-        lost = ends[0] == COMPLETED and ends[1] != "interrupted"
-        won = ends[1] == COMPLETED and ends[0] != "interrupted"
+    was_end, end = a.summary.ended, b.summary.ended
+    if was_end != end:
+        lost = was_end == COMPLETED and end != "interrupted"
+        won = end == COMPLETED and was_end != "interrupted"
         finding: Finding = "regression" if lost else "improvement" if won else "untested"
-        yield Promise("ended", *ends, finding)
+        yield Promise("ended", was_end, end, finding)
     before = {one.name: one for one in a.summary.verdict.expectations}
     for now in b.summary.verdict.expectations:
         was = before.get(now.name)
@@ -164,9 +163,7 @@ def _identical(a: Path, b: Path) -> bool:
 
 def _paired(a: FinishedRun, b: FinishedRun) -> bool:
     """Whether a thing of one is the same thing in the other: rehearsed, of the same draws."""
-    fleets = [
-        [(one.name, one.things) for one in run.loaded.scenario.cohorts()] for run in (a, b)
-    ]
+    fleets = [[(one.name, one.things) for one in run.loaded.scenario.cohorts()] for run in (a, b)]
     return (
         not a.live and not b.live
         and a.summary.seed == b.summary.seed
