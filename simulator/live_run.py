@@ -39,7 +39,7 @@ from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
 from simulator.run import INTERRUPTED, Finished, RunDirectory, summarise
-from simulator.scenario import dump
+from simulator.run_metrics import LatencyBuckets
 from simulator.snapshots import Lag, Snapshot, Tally, history
 from simulator.targets import Aim, Target, TargetOptions, transport_for
 from simulator.today import utc_now
@@ -90,13 +90,14 @@ class LiveRun:
         self.service: EmbeddedService | None = None
         self.incidents: dict[str, int] = {}
         self._tally = Tally()
+        self.buckets = LatencyBuckets()
         self.snapshots = history()
         """One a second, oldest first."""
         self.met = False
         """Whether any thing was ever answered."""
         self._service_host = options.service_host
         self._run_time_s: float | None = options.run_time
-        (self.directory.path / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
+        (self.directory.path / "scenario.yaml").write_text(self.resolved.text(), encoding="utf-8")
         self.target, control = aimed or self._embed()
         self.owner = Owner(control)
         self.jobs = LiveJobs(self.resolved, self.owner, ours=self.service is not None)
@@ -142,6 +143,7 @@ class LiveRun:
         """Hand fresh records to Locust."""
         self.met = self.met or bool((fresh["outcome"] == results.ACCEPTED).any())
         self._tally.take(fresh)
+        self.buckets.take(fresh)
         feed(self.environment, fresh, utc_now().timestamp())
 
     def _watch(self) -> None:
@@ -268,7 +270,7 @@ class LiveRun:
         scenario = self.resolved.scenario
         if self.ended == COMPLETED:
             self.crew.settle(5.0 + 2 * scenario.network.reply_timeout)
-        outcome = self._outcome()
+        outcome = self._outcome(clock_s)
         fates = self._fates()
         self._stop_service()
         finished = self._summarise(clock_s, outcome, fates)
@@ -286,10 +288,11 @@ class LiveRun:
             self.exit_code = self.exit_code or EXIT_FAILED
             return Fates({}, {})
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self, clock_s: float) -> Outcome:
         """What the service says at the end, or what it said last."""
         try:
-            outcome = self.jobs.outcome(lost=self.exit_code == EXIT_TARGET)
+            elapsed_s = clock_s * self.resolved.scenario.load.time_scale
+            outcome = self.jobs.outcome(elapsed_s, lost=self.exit_code == EXIT_TARGET)
             if self.service is not None and self.resolved.scenario.incidents():
                 self.incidents = self.owner.incidents()
         except TargetError as error:
@@ -325,7 +328,9 @@ class LiveRun:
         extra = {"p99_schedule_slip_ms": generator.slip_p99_ms, "exit_code": self.exit_code}
         extra |= self.crew.told()
         wall_s = time.perf_counter() - self._began
-        return Finished(self.resolved, summary, records, wall_s, extra=extra)
+        return Finished(
+            self.resolved, summary, records, wall_s, extra=extra, executions=outcome.found
+        )
 
     def _stop_service(self) -> None:
         self.owner.close()

@@ -162,6 +162,10 @@ class Worker:
         """A Locust user was spawned here: one more thing may begin."""
         self._wanted += 1
 
+    def want_no_more(self) -> None:
+        """The users have gone: what they wanted is not for the next run."""
+        self._wanted = 0
+
     def interrupt(self) -> None:
         """A Ctrl-C: the master of ``--processes`` hears it, too, and ends the run; else leave."""
         if self._share is None or self._interrupted:

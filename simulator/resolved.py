@@ -18,7 +18,7 @@ from simulator.errors import UsageError
 from simulator.host import Host
 from simulator.pacing import Budget, Desk
 from simulator.results import Recorder
-from simulator.scenario import Scenario
+from simulator.scenario import Scenario, dump
 from simulator.scenario.file import Loaded
 from simulator.scenario.model import DEFAULT_SEED
 from simulator.scenario.units import parse_rate
@@ -69,6 +69,10 @@ class Resolved:
         if budget is not None and budget <= per_s:
             return self
         return replace(self, scenario=self.scenario.with_budget(per_s))
+
+    def text(self) -> str:
+        """The scenario as a run directory keeps it."""
+        return dump(self.scenario, self.question)
 
     def work(self) -> WorkTable:
         """Every thing's work plans."""

@@ -39,7 +39,6 @@ from simulator.report.timeline import as_csv
 from simulator.resolved import Resolved as Resolved
 from simulator.results import Recorder, Records
 from simulator.run_directory import SCENARIO, Folder
-from simulator.scenario import dump
 from simulator.scenario.model import DEFAULT_SEED as DEFAULT_SEED
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
@@ -98,7 +97,7 @@ def summarise(
     if due is not None:
         came = int(np.searchsorted(due, clock_s * time_scale, side="right"))
         load = OpenLoad(came, turns, max(0, came - turns))
-    return fold(
+    summary = fold(
         About(
             resolved.name,
             resolved.seed,
@@ -118,6 +117,8 @@ def summarise(
         scenario.expectations(),
         incidents,
     )
+    outcome.keep_truth()
+    return summary
 
 
 # ------------------------------------------------------------------------------- rehearsal
@@ -180,7 +181,9 @@ class Rehearsal:
             incidents=seen.incidents,
             turns=seen.turns,
         )
-        finished = Finished(self.resolved, summary, seen.records, 0.0, executions=seen.executions)
+        finished = Finished(
+            self.resolved, summary, seen.records, 0.0, executions=seen.outcome.found
+        )
         finished.wall_s = time.perf_counter() - began
         finished.wakeups = loop.wakeups
         return finished
@@ -237,7 +240,7 @@ class Rehearsal:
         fleet.stop()
         _untie(fleet, service, host)
         records, incidents = recorder.records(), director.counts
-        return _Seen(outcome, fates, records, executions, incidents, clock_s, ended, turns)
+        return _Seen(outcome, fates, records, incidents, clock_s, ended, turns)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -271,7 +274,6 @@ class _Seen:
     outcome: Outcome
     fates: Fates
     records: Records
-    executions: Executions
     incidents: dict[str, int]
     clock_s: float
     ended: str
@@ -319,7 +321,7 @@ class RunDirectory:
         """
         summary, scenario = finished.summary, finished.resolved.scenario
         about = {**machine(started, finished.wall_s), **finished.extra}
-        self._text(SCENARIO, dump(scenario))
+        self._text(SCENARIO, finished.resolved.text())
         self._folder.write("records.npz", lambda file: np.savez(file, records=finished.records))
         if finished.executions is not None:
             self._folder.write(EXECUTIONS, partial(save, finished.executions))

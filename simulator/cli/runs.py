@@ -141,6 +141,17 @@ def limits(owned: list[str], account: str | None, budget: str | None) -> list[st
     return [word for name, value in given if value is not None for word in (name, value)]
 
 
+def check_free(host: str, port: int) -> None:
+    """Refuse a port for ``/metrics`` that cannot be had, before anything is made.
+
+    Raises:
+        UsageError: it says why.
+    """
+    from simulator.serve import bind
+
+    bind(host, port, "--metrics-port").close()
+
+
 def _aimed(
     command: list[str], target: str | None, control: str | None, options: TargetOptions
 ) -> tuple[list[str], dict[str, str]]:
