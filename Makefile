@@ -69,6 +69,7 @@ bench: setup  ## Measure speed against floors (three minutes; wrk for HTTP; noth
 
 docs: setup  ## Write the generated parts of the documentation anew
 	$(PY) -m docs.generate
+	$(PY) -m docs.queries
 
 lock: setup  ## Pin every dependency anew, with hashes, for every platform
 	$(PY) -m pip install --quiet uv
