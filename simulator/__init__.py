@@ -65,6 +65,7 @@ The house in reading order (a module imports only from what stands above it here
     sweep/           a grid of settings rehearsed with many seeds
     shrink.py        the fewest things that still fail
     playbook.py      a scenario played to a service
+    ports.py         listening sockets
     serve.py         the service on real ports
     trial.py         the verdict on somebody's agent
     trying.py        that agent as processes
