@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from simulator.clock import VirtualLoop
-from simulator.endpoints import journal as module
 from simulator.endpoints.journal import Identity, Journal, JournalledHost, commands
 from simulator.errors import InternalError, Rejection, UsageError
 from simulator.jobs import JobsService
@@ -23,11 +22,13 @@ from simulator.jobs.messages import (
     StartNextPendingJobExecutionRequest,
     UpdateJobExecutionRequest,
 )
+from simulator.jobs.model import Status
 from simulator.jobs.rest import Request, Rest
 from simulator.jobs.wire import Wire
 
 EPOCH = 1_767_225_600.0
 IDENTITY = Identity(EPOCH, 1.0, "aws")
+STATUSES: tuple[Status, ...] = ("IN_PROGRESS", "IN_PROGRESS", "FAILED", "SUCCEEDED")
 THINGS = [f"t{number}" for number in range(6)]
 JOB: dict[str, Any] = {
     "targets": [f"arn:aws:iot:us-east-1:123456789012:thing/{name}" for name in THINGS],
@@ -68,7 +69,8 @@ def state(service: JobsService) -> object:
 @contextmanager
 def hosted(path: Path, calendar: float = 1000.0) -> Iterator[tuple[JournalledHost, Rest]]:
     """A service with a journal, in virtual time."""
-    loop, journal = VirtualLoop(), opened(path, calendar)
+    loop = VirtualLoop()  # type: ignore[abstract]
+    journal = opened(path, calendar)
     asyncio.set_event_loop(loop)
     service = JobsService(epoch=EPOCH)
     rest = Rest(service, Wire(EPOCH))
@@ -90,15 +92,11 @@ def do_something(host: JournalledHost, rest: Rest, dice: np.random.Generator) ->
         if choice < 2:
             host.handle(name, None, StartNextPendingJobExecutionRequest({"at": str(choice)}))
         elif choice < 7:
-            status = ("IN_PROGRESS", "IN_PROGRESS", "FAILED", "SUCCEEDED")[dice.integers(4)]
+            status = STATUSES[dice.integers(len(STATUSES))]
             step = (None, 1, -1)[dice.integers(3)] if status == "IN_PROGRESS" else None
             version = (None, 2, 3)[dice.integers(3)]
-            update = UpdateJobExecutionRequest(
-                status,
-                {"p": "x"},
-                step_timeout_in_minutes=step,
-                expected_version=version,  # type: ignore[arg-type]  # one of them
-            )
+            details = {"p": "x"}
+            update = UpdateJobExecutionRequest(status, details, step, expected_version=version)
             host.handle(name, f"J{dice.integers(2)}", update)
         elif choice == 7:
             host.handle(name, "$next", DescribeJobExecutionRequest())
@@ -220,7 +218,7 @@ def test_a_full_disk_ends_the_service_with_all_that_it_answered(
         told: list[object] = []
         host.listeners.append(lambda effect, _: told.append(effect))
         kept = path.read_bytes()
-        monkeypatch.setattr(module.os, "write", full)
+        monkeypatch.setattr(os, "write", full)
         for _ in range(2):
             with pytest.raises(InternalError):
                 host.handle("t0", None, StartNextPendingJobExecutionRequest())
