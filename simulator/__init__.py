@@ -74,6 +74,7 @@ The house in reading order (a module imports only from what stands above it here
     locust_feed.py   records into Locust's tables
     live_options.py  what can be checked before a live run
     live_jobs.py     its jobs at the service
+    live_watchdog.py what ends a run that would not end by itself
     live_share.py    the things of one process, and a worker's duties
     live_member.py   what a master knows of one worker
     live_crew.py     who the things are with, and what a master knows of its workers

@@ -29,6 +29,7 @@ from simulator.live_metrics import add_to_web_ui, metrics_of, open_door
 from simulator.live_options import check_options
 from simulator.live_run import EXIT_FAILED, EXIT_INTERRUPTED, LiveRun, exit_code_of
 from simulator.live_share import MESSAGE, Worker
+from simulator.live_watchdog import follow_parent, say
 from simulator.locust_rollout import add_tab
 from simulator.targets import POLL_S, redacted
 
@@ -112,6 +113,7 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         _worker.append(Worker(environment))
         environment.process_exit_code = 0  # the verdict is the master's
         return
+    follow_parent()
     try:
         scenario = check_options(options)
     except JobfleetError as error:
@@ -176,7 +178,7 @@ def _lead(environment: Environment, runner: MasterRunner) -> None:
 
     def interrupted() -> None:
         if not _runs:
-            print("Interrupted before anything was measured.", file=sys.stderr, flush=True)
+            say("Interrupted before anything was measured.")
             _dismiss(runner)
             monkey.get_original("os", "_exit")(EXIT_INTERRUPTED)
 
@@ -241,7 +243,7 @@ def _dismiss(runner: object) -> None:
 def _give_up(error: Exception, runner: object = None) -> None:
     """End the process: from a greenlet or an init listener, before anything is worth a drain."""
     if isinstance(error, JobfleetError):
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        say(f"Error: {error}")
     else:
         log.error("a fault in jobfleet", exc_info=error)
     sys.stdout.flush()

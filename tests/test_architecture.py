@@ -90,6 +90,7 @@ FLOORS = [
     ["playbook", "live"],
     ["serve", "trial"],
     ["embedded", "trying", "locust_feed", "contention"],
+    ["live_watchdog"],
     ["live_share", "live_options", "live_jobs", "live_member"],
     ["live_crew"],
     ["live_run", "stage"],

@@ -95,11 +95,15 @@ def live(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
     # A session of its own: a Ctrl-C reaches it once, through us, and not also from the terminal.
-    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
+    # Its standard input is a pipe that only we hold: it closes when we end, killed or not.
+    environment["JOBFLEET_WITH_PARENT"] = "1"
+    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.PIPE,
                                env=environment)  # fmt: skip
     if signalled:
         process.kill()
     code = process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
     if signalled and not (directory / "summary.json").exists():
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
