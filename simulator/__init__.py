@@ -32,6 +32,7 @@ The house in reading order (a module imports only from what stands above it here
     provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,
                      account, cost, ownership, making, cleaning
     targets.py       what a live run is aimed at: URL, TLS, signatures
+    aws_target.py    where AWS itself is, as a target
     websocket_client.py the client's end of MQTT over WebSocket
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times

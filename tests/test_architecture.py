@@ -52,7 +52,7 @@ FLOORS = [
     ["fit.estimate"],
     ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11", "targets",
      "websocket_client"],
-    ["scenario.document", "scenario.quantities"],
+    ["scenario.document", "scenario.quantities", "aws_target"],
     ["scenario.durations", "scenario.selectors", "scenario.job", "scenario.expecting"],
     ["scenario.outcomes", "scenario.network", "scenario.incidents", "scenario.arrivals"],
     ["scenario.fleet"],

@@ -116,6 +116,7 @@ def admit(
     owned: list[str],
     account: str | None,
     budget: str | None = None,
+    region: str | None = None,
 ) -> Bounds | None:
     """Hold a live run's targets against the safety interlock; return the run's bounds, if any."""
     if not any(targets):
@@ -124,7 +125,7 @@ def admit(
     def account_of() -> str:
         from simulator.provisioning.account import account_id
 
-        return account_id(None, None)
+        return account_id(region, None)
 
     hosts = [None if url is None else redacted(url) for url in targets]
     held = Resolved.of(load(scenario), None, None, budget).scenario.load
