@@ -57,7 +57,7 @@ CONNECT_WITHIN_S: Final = 20.0
 EXIT_FAILED, EXIT_USAGE, EXIT_TARGET, EXIT_SLIP, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 FAULT: Final = "a fault in jobfleet"
 OUT_OF_TIME: Final = "run time reached"
-"""Locust's own ``-t``."""
+"""Locust's own ``-t``: from the moment when things begin, however long the setting up took."""
 
 
 class LiveRun:
@@ -113,6 +113,8 @@ class LiveRun:
         until = self.resolved.scenario.load.until / self.resolved.scenario.load.time_scale
         end_after(until + GRACE_S)
         self._watching = gevent.spawn(self._watch)
+        if options.run_s is not None:
+            gevent.spawn_later(options.run_s, self.end, OUT_OF_TIME)
 
     def _crew(self) -> Alone | Workers:
         """The things, in this process or with workers."""

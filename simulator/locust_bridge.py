@@ -129,6 +129,7 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
     ThingUser.host = redacted(options.target) if options.target else OUR_OWN
     if environment.web_ui is not None:
         add_tab(environment.web_ui, options.web_base_path, _newest)
+    _take_over_run_time(environment)
     if isinstance(runner, MasterRunner):
         _lead(environment, runner)
     metrics = metrics_of(lambda: _runs[-1] if _runs else None)
@@ -145,6 +146,20 @@ def _newest() -> LiveRun | str:
     if _refused:
         return _refused[-1]
     return _runs[-1] if _runs else ""
+
+
+def _take_over_run_time(environment: Environment) -> None:
+    """Locust's own timer begins before there is a service: it could end what has not begun."""
+    options: Any = environment.parsed_options
+    options.run_s = None
+    if options.headless and environment.shape_class is None and options.run_time:
+        options.run_s, options.run_time = options.run_time, None
+        logging.getLogger("locust.main").addFilter(_no_word_of_run_time)
+
+
+def _no_word_of_run_time(record: logging.LogRecord) -> bool:
+    """Locust would say that there is no limit."""
+    return not record.getMessage().startswith("No run time limit set")
 
 
 def _lead(environment: Environment, runner: MasterRunner) -> None:
