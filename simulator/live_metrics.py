@@ -12,7 +12,7 @@ from gevent.pywsgi import WSGIServer
 
 from simulator.live_run import LiveRun
 from simulator.run_metrics import RunMetrics, Shown
-from simulator.serve import bind
+from simulator.ports import bind
 
 PATH = "/metrics"
 

@@ -152,7 +152,7 @@ def check_free(host: str, port: int) -> None:
     Raises:
         UsageError: it says why.
     """
-    from simulator.serve import bind
+    from simulator.ports import bind
 
     bind(host, port, "--metrics-port").close()
 

@@ -144,7 +144,9 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "paired": comparison.paired,
         "alpha": comparison.limits.alpha,
         "remarks": list(comparison.remarks),
-        "changed": [{"key": key, "a": a, "b": b} for key, a, b in comparison.changed],
+        "changed": [
+            {"key": key, "a": a, "b": b} for key, a, b in comparison.changed
+        ],
         "promises": [
             {"name": one.name, "a": one.a, "b": one.b, "finding": one.finding}
             for one in comparison.promises

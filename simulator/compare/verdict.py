@@ -164,7 +164,9 @@ def _identical(a: Path, b: Path) -> bool:
 
 def _paired(a: FinishedRun, b: FinishedRun) -> bool:
     """Whether a thing of one is the same thing in the other: rehearsed, of the same draws."""
-    fleets = [[(one.name, one.things) for one in run.loaded.scenario.cohorts()] for run in (a, b)]
+    fleets = [
+        [(one.name, one.things) for one in run.loaded.scenario.cohorts()] for run in (a, b)
+    ]
     return (
         not a.live and not b.live
         and a.summary.seed == b.summary.seed
