@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that share the tests out (tests/conftest.py says how)
+WORKERS := 2
 SCENARIOS := $(wildcard scenarios/*.yaml)
 # saturate.yaml asks what a machine carries: there is nothing in it to rehearse
 REHEARSABLE := $(filter-out scenarios/saturate.yaml,$(SCENARIOS))
@@ -52,7 +54,8 @@ golden: setup  ## Write tests/golden/ anew, after a change that was meant
 	    cp build/golden/$$name/summary.json tests/golden/$$name.json; done
 
 test: setup  ## All tests; simulator/jobs must be covered to the last branch
-	$(PY) -m pytest --cov --cov-report=
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder \
+	    --cov --cov-report=
 	$(PY) -m coverage report --include='simulator/jobs/*' --fail-under=100 --show-missing
 
 lint: setup  ## ruff and mypy
