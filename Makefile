@@ -13,7 +13,7 @@ REHEARSABLE := $(filter-out scenarios/saturate.yaml,$(SCENARIOS))
 SIZE = $$(test $$scenario != scenarios/million.yaml || echo --things 20000)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup run rehearse scenarios golden test lint format bench docs lock clean
+.PHONY: all help setup run rehearse scenarios golden test lint format bench docs site lock clean
 
 all: test lint  ## What CI does: test, then lint
 
@@ -72,6 +72,9 @@ bench: setup  ## Measure speed against floors (three minutes; wrk for HTTP; noth
 
 docs: setup  ## Write the generated parts of the documentation anew
 	$(PY) -m docs.generate
+
+site: setup  ## Build the documentation as a site into build/site: every link must lead somewhere
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 lock: setup  ## Pin every dependency anew, with hashes, for every platform
 	$(PY) -m pip install --quiet uv

@@ -7,6 +7,8 @@ import pytest
 
 from docs import house
 from docs.generate import README, ROOT, WRITERS, state_diagram
+from docs.site_pages import turned
+from docs.state_drawing import svg
 from simulator.cli import app
 from simulator.errors import ScenarioError, TargetError, TimeStandsStill, UsageError
 from simulator.exit_codes import DEEDS, MEANING
@@ -55,3 +57,20 @@ def test_the_readmes_scenarios_are_read() -> None:
     assert len(blocks) == 2
     for block in blocks:
         assert loads(block, "README.yaml").scenario.things > 0
+
+
+def test_links_of_the_site_lead_somewhere_in_it() -> None:
+    pages = {"index.md", "design.md", "reference/commands.md"}
+    readme = (
+        "[d](docs/design.md#the-house), [s](scenarios/smoke.yaml), [n](nowhere.md), [w](https://w)"
+    )
+    said = "[d](design.md#the-house), s, [n](nowhere.md), [w](https://w)"
+    assert turned(readme, "README.md", pages) == said
+    assert turned("[r](../README.md)", "docs/design.md", pages) == "[r](index.md)"
+    page = "docs/reference/commands.md"
+    assert turned("[d](../design.md)", page, pages) == "[d](../design.md)"
+
+
+def test_the_site_draws_every_arrow_without_a_script() -> None:
+    assert svg().count("marker-end") == len(TRANSITIONS)
+    assert "<script" not in svg()
