@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that share the tests out (tests/conftest.py says how)
+WORKERS := 2
 SCENARIOS := $(wildcard scenarios/*.yaml)
 # saturate.yaml asks what a machine carries: there is nothing in it to rehearse
 REHEARSABLE := $(filter-out scenarios/saturate.yaml,$(SCENARIOS))
@@ -11,7 +13,8 @@ REHEARSABLE := $(filter-out scenarios/saturate.yaml,$(SCENARIOS))
 SIZE = $$(test $$scenario != scenarios/million.yaml || echo --things 20000)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup run rehearse scenarios golden test lint format bench storm docs lock clean
+.PHONY: all help setup run rehearse scenarios golden test lint format bench storm docs site \
+	lock clean
 
 all: test lint  ## What CI does: test, then lint
 
@@ -52,7 +55,8 @@ golden: setup  ## Write tests/golden/ anew, after a change that was meant
 	    cp build/golden/$$name/summary.json tests/golden/$$name.json; done
 
 test: setup  ## All tests; simulator/jobs must be covered to the last branch
-	$(PY) -m pytest --cov --cov-report=
+	$(PY) -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder \
+	    --cov --cov-report=
 	$(PY) -m coverage report --include='simulator/jobs/*' --fail-under=100 --show-missing
 
 lint: setup  ## ruff and mypy
@@ -73,6 +77,9 @@ storm: setup  ## Kill service and broker under 10 000 things, connect 5 000 over
 docs: setup  ## Write the generated parts of the documentation anew
 	$(PY) -m docs.generate
 	$(PY) -m docs.queries
+
+site: setup  ## Build the documentation as a site into build/site: every link must lead somewhere
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 lock: setup  ## Pin every dependency anew, with hashes, for every platform
 	$(PY) -m pip install --quiet uv

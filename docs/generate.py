@@ -1,16 +1,21 @@
 """Writes the generated parts of the documentation: ``python -m docs.generate``.
 
-The README's state diagram is drawn from ``TRANSITIONS`` itself, ``docs/fidelity.md`` from its
-table, the schemas of ``docs/records.md`` from theirs, and a test fails when one of them is stale.
+Rule 1: a page or a marked part is drawn from the code itself (the state table, the imports, the
+commands, the schema), and a test fails when one is stale.
+Rule 2: a writer only says what should stand there; nothing is touched by asking.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from docs import fidelity, schema
+from docs import commands, exit_codes, fidelity, house, scenario_keys, schema
 from simulator.jobs.execution import TRANSITIONS
 
-README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- begin: states -->\n", "<!-- end: states -->\n"
+ROOT: Final = Path(__file__).parents[1]
+README: Final = ROOT / "README.md"
+DESIGN: Final = ROOT / "docs" / "design.md"
+REFERENCE: Final = ROOT / "docs" / "reference"
 
 
 def state_diagram() -> str:
@@ -21,14 +26,37 @@ def state_diagram() -> str:
     return "\n".join([*lines, "```", ""])
 
 
-def with_diagram(text: str) -> str:
-    """A README with its diagram drawn anew."""
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    return head + BEGIN + state_diagram() + END + tail
+def between(text: str, name: str, part: str) -> str:
+    """A text with the part between its markers ``<!-- begin: NAME -->`` and ``end`` anew."""
+    begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->\n"
+    head, rest = text.split(begin)
+    tail = rest.split(end)[1]
+    return head + begin + part + end + tail
+
+
+def _readme() -> str:
+    text = between(README.read_text(encoding="utf-8"), "states", state_diagram())
+    return between(text, "house", house.small())
+
+
+def _design() -> str:
+    text = between(DESIGN.read_text(encoding="utf-8"), "states", state_diagram())
+    return between(text, "house", house.picture())
+
+
+WRITERS: Final[dict[Path, Callable[[], str]]] = {
+    README: _readme,
+    DESIGN: _design,
+    fidelity.PAGE: lambda: fidelity.page(fidelity.load()),
+    schema.PAGE: lambda: schema.page(schema.PAGE.read_text(encoding="utf-8")),
+    REFERENCE / "commands.md": commands.page,
+    REFERENCE / "scenario.md": scenario_keys.page,
+    REFERENCE / "exit-codes.md": exit_codes.page,
+}
+"""Each file that has something generated in it, and what says how it should be."""
 
 
 if __name__ == "__main__":
-    README.write_text(with_diagram(README.read_text(encoding="utf-8")), encoding="utf-8")
-    fidelity.PAGE.write_text(fidelity.page(fidelity.load()), encoding="utf-8")
-    schema.PAGE.write_text(schema.page(schema.PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, writer in WRITERS.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(writer(), encoding="utf-8")

@@ -4,6 +4,7 @@ The house in reading order (a module imports only from what stands above it here
 
     errors.py        every exception we raise
     refusals.py      why a connection did not come about, in words
+    exit_codes.py    what the exit code of a command means
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
                      enrolment, templates, control_plane, listings, data_plane, service, wire,

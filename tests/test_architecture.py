@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = [
-    ["errors", "refusals"],
+    ["errors", "refusals", "exit_codes"],
     ["jobs.configuration", "jobs.identity", "jobs.paging", "jobs.thing_types",
      "jobs.managed_templates", "jobs.quotas", "mqtt.fields", "mqtt.reasons", "mqtt.topics"],
     ["jobs.schedule", "jobs.registry", "jobs.registry_messages", "jobs.tags", "mqtt.properties"],

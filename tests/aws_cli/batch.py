@@ -6,8 +6,10 @@ spares the imports, which are most of the time that a call takes. ``env`` is add
 environment, None removes from it.
 """
 
+import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import sys
@@ -52,6 +54,8 @@ def command(name: str) -> Any:
         cli.main()
         return 0
 
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+        main(["version"])  # imports what typer imports with the first command only
     return main
 
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from tests.aws_cli.beside import why_not
@@ -12,6 +13,7 @@ from tests.fit.test_documents import for_job
 from tests.processes import ENV, jobfleet, serving
 
 ACCOUNT = "arn:aws:iot:us-east-1:123456789012"
+OWNER = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 
 
 def test_fit_writes_a_scenario_and_never_over_another(tmp_path: Path) -> None:
@@ -70,15 +72,19 @@ def test_what_the_aws_cli_prints_is_read(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stderr
             return done.stdout
 
+        iot, data = (
+            boto3.client(name, endpoint_url=f"http://127.0.0.1:{where['http']}", **OWNER)
+            for name in ("iot", "iot-jobs-data")
+        )
         for thing in things:
-            aws("iot", "create-thing", "--thing-name", thing)
+            iot.create_thing(thingName=thing)
         targets = [f"{ACCOUNT}:thing/{thing}" for thing in things]
-        aws("iot", "create-job", "--job-id", "J", "--document", "{}", "--targets", *targets)
-        report = ("iot-jobs-data", "update-job-execution", "--job-id", "J")
+        iot.create_job(jobId="J", document="{}", targets=targets)
         for at, thing in enumerate(things[:4]):
+            which = {"jobId": "J", "thingName": thing}
             status = "FAILED" if at == 3 else "SUCCEEDED"
-            aws(*report, "--thing-name", thing, "--status", "IN_PROGRESS")
-            aws(*report, "--thing-name", thing, "--status", status, "--status-details", "reason=x")
+            data.update_job_execution(**which, status="IN_PROGRESS")
+            data.update_job_execution(**which, status=status, statusDetails={"reason": "x"})
         files: dict[str, str] = {
             "list.json": aws("iot", "list-job-executions-for-job", "--job-id", "J"),
             "page.json": aws(

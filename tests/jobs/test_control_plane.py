@@ -195,6 +195,19 @@ def test_timers_are_counted() -> None:
     assert service.timers == 1
 
 
+def test_a_large_job_is_let_go_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.jobs.lifecycle.LET_GO", 100)
+    service = service_with(250)
+    create(service)
+    while service.expire(0.0, 100):
+        pass
+    service.delete_job("J", True, 1.0)
+    assert 0 < len(service.job("J").executions) < 250
+    while service.expire(1.0, 100):
+        pass
+    assert "J" not in service.jobs
+
+
 def test_delete_forgets_an_execution_and_may_complete_the_job() -> None:
     service = service_with(2)
     create(service)

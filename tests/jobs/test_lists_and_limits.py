@@ -214,6 +214,15 @@ def test_a_document_source_is_read_by_whoever_can() -> None:
         create(service_with(1), document=None, document_source="s3://b/k")
 
 
+def test_a_document_source_that_the_door_has_read_is_not_read_again() -> None:
+    service = service_with(1)
+    targets = [service.registry.group_arn("g")]
+    request = CreateJobRequest(targets, document_source="s3://b/k")
+    service.create_job("J", request, 0.0, read='{"from":"the door"}')
+    assert service.get_job_document("J") == '{"from":"the door"}'
+    assert service.describe_job("J").document_source == "s3://b/k"
+
+
 # ------------------------------------------------------------------------------- quotas
 
 

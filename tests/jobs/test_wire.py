@@ -100,6 +100,14 @@ def test_a_status_without_executions_is_left_out_of_notify() -> None:
         assert list(json.loads(payload)["jobs"]) == names
 
 
+@given(st.lists(summaries, max_size=2), st.lists(summaries, max_size=2))
+def test_a_notify_reads_back(
+    in_progress: list[JobExecutionSummary], queued: list[JobExecutionSummary]
+) -> None:
+    notice = Notify("T", in_progress, queued)
+    assert WIRE.decode_notify("T", WIRE.notice(notice, 0)) == notice
+
+
 REQUESTS: list[DataRequest] = [
     UpdateJobExecutionRequest("FAILED", {"a": "b"}, -1, 3, True, True, 2, "t"),
     StartNextPendingJobExecutionRequest({"a": "b"}, 10, "t"),

@@ -87,22 +87,22 @@ def test_killed_with_sigkill_and_resumed(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    command = [str(part) for part in options(url, out, 20)]
+    command = [str(part) for part in options(url, out, 12)]
     command = [sys.executable, "-m", "simulator.cli", *command, "--rate", "1000/s", "--yes"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         journal = out / "provision.jsonl"
-        while not journal.exists() or journal.read_bytes().count(b"\n") < 40:
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 24:
             assert running.poll() is None
         os.kill(running.pid, signal.SIGKILL)
-    done = jobfleet(*options(url, out, 20), "--rate", "1000/s", "--yes")
+    done = jobfleet(*options(url, out, 12), "--rate", "1000/s", "--yes")
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
     made = [(row["step"], row["of"]) for row in rows if row["state"] == MADE]
-    assert len(made) == len(set(made)) == 2 + 20 * 5
+    assert len(made) == len(set(made)) == 2 + 12 * 5
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     client = botocore.session.Session().create_client("iot", region_name=REGION)
-    assert len(client.list_certificates()["certificates"]) == 20
-    assert len(client.list_things()["things"]) == 20
+    assert len(client.list_certificates()["certificates"]) == 12
+    assert len(client.list_things()["things"]) == 12
     done = jobfleet("cleanup", out, "--rate", "1000/s", "--yes")
     assert done.returncode == 0, done.stderr
     assert not client.list_certificates()["certificates"]
