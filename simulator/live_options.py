@@ -11,8 +11,9 @@ from typing import Any
 from simulator import interlock
 from simulator.errors import UsageError
 from simulator.resolved import Resolved
-from simulator.scenario import load
-from simulator.targets import Aim, TargetOptions, aim, redacted, transport_for
+from simulator.scenario import Scenario, load
+from simulator.targets import Aim, TargetOptions, TransportName, aim, redacted, transport_for
+from simulator.transports.http import CONNECTIONS
 
 
 def aimed_at(options: Any, time_scale: float) -> Aim | None:
@@ -59,3 +60,17 @@ def check_options(options: Any) -> Any:
             "give the address by which they reach this machine"
         )
     return scenario
+
+
+def connections(scenario: Scenario, transport: TransportName) -> int:
+    """How many connections all things of a scenario may have at one time.
+
+    Over HTTP an agent's look for what is next may cross its requests, and there is one for each
+    execution that it works on; a second agent has connections of its own.
+    """
+    found = 0
+    for cohort in scenario.cohorts():
+        agent = cohort.agent
+        each = min(CONNECTIONS, 1 + agent.parallel) if transport == "http" else 1
+        found += cohort.things * each * (2 if agent.second else 1)
+    return found

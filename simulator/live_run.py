@@ -27,7 +27,7 @@ from simulator.generator import as_csv, slips_of
 from simulator.live import unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
 from simulator.live_jobs import GOING_ON, LiveJobs
-from simulator.live_options import aimed_at, settled
+from simulator.live_options import aimed_at, connections, settled
 from simulator.live_watchdog import GRACE_S, WRITING_S, end_after, end_no_more, say
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
@@ -74,8 +74,9 @@ class LiveRun:
         self.resolved = settled(options, things)
         scenario = self.resolved.scenario
         aimed = aimed_at(options, scenario.load.time_scale)
-        make_room(scenario.things)  # before the service starts, which inherits it
         self.transport = transport_for(options.transport, aimed and aimed.target)
+        # before the service starts, which inherits it
+        make_room(scenario.things, connections(scenario, self.transport))
         if aimed is not None:
             aimed.target.knock()  # else every thing would find out for itself, again and again
         self.started: datetime = utc_now()

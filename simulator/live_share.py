@@ -28,6 +28,7 @@ from simulator.fleet import Fates
 from simulator.garbage import short_pauses
 from simulator.generator import Meter, Reading, Slips
 from simulator.live import LiveFleet, LoopThread
+from simulator.live_options import connections
 from simulator.live_watchdog import GRACE_S, WRITING_S, end_after, end_no_more
 from simulator.locust_feed import tell_others
 from simulator.open_files import make_room
@@ -215,12 +216,14 @@ class Worker:
                 f"a worker is jobfleet {version('jobfleet')}, its master is {data['version']}: "
                 "install the same on both"
             )
-        try:
-            make_room(data["things"])  # it may get those of lost workers, too
-        except UsageError:
-            make_room(-(-data["things"] // data["workers"]))
         loaded = loads(data["scenario"], data["name"])
         resolved = Resolved.of(loaded, data["seed"], data["things"])
+        files = connections(resolved.scenario, data["transport"])
+        try:
+            make_room(data["things"], files)  # it may get those of lost workers, too
+        except UsageError:
+            workers = data["workers"]
+            make_room(-(-data["things"] // workers), -(-files // workers))
         aimed = TargetOptions.heard(data["aim"], self.environment.parsed_options)
         target = parse(data["target"], aimed)
         self._share = Share(resolved, target, data["transport"], self._take, self._tell)

@@ -13,7 +13,9 @@ from urllib.request import urlopen as web
 import pytest
 
 from simulator.errors import UsageError
+from simulator.live_options import connections
 from simulator.open_files import make_all_room, make_room
+from simulator.scenario import loads
 from simulator.today import utc_now
 from tests.processes import (
     ARN,
@@ -141,8 +143,25 @@ def test_too_few_open_files_is_told_before_it_starts(monkeypatch: pytest.MonkeyP
     assert raised == [(1600, 2000)]
     with pytest.raises(UsageError, match=r"run at most 1,900 things, or raise the limit"):
         make_room(5000)
+    with pytest.raises(UsageError, match=r"2,000 connections\) need 2,100 .* at most 950 things"):
+        make_room(1000, 2000)
     make_all_room()
     assert raised[1:] == [(2000, 2000)]
+
+
+def test_a_thing_may_need_several_connections() -> None:
+    """Over HTTP a look and each of its requests, of a second agent likewise; over MQTT one each."""
+    text = """\
+fleet:
+  - {cohort: a, things: 10, work: {duration: 1m}}
+  - {cohort: b, things: 10, work: {duration: 1m}, agent: {parallel: 2}}
+  - {cohort: c, things: 10, work: {duration: 1m}, agent: {second: 50%}}
+job: {document: {}}
+load: {until: 1h}
+"""
+    scenario = loads(text, "s").scenario
+    assert connections(scenario, "mqtt") == 10 + 10 + 20
+    assert connections(scenario, "http") == 20 + 30 + 40
 
 
 # ------------------------------------------------------------------------------- the AWS CLI

@@ -15,7 +15,10 @@ from urllib.request import urlopen as web
 import psutil
 import pytest
 
+from simulator.errors import TargetError
 from simulator.results import OPERATIONS
+from tests.doors_in_thread import served
+from tests.live_fleet import lived
 from tests.misbehaving import Manner, misbehaving, nonsense
 from tests.processes import (
     JOBFLEET,
@@ -241,26 +244,15 @@ def test_the_same_job_again_at_a_target_is_one_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("manner", "transport"),
-    [
-        ("silent", "mqtt"),
-        ("garbage", "mqtt"),
-        ("drops after SUBACK", "mqtt"),
-        ("drops after SUBACK", "aiomqtt"),
-        ("drops a request", "aiomqtt"),
-    ],
-)
-def test_a_target_that_misbehaves_ends_by_the_deadline(
-    manner: Manner, transport: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("manner", ["silent", "drops after SUBACK"])
+def test_a_target_that_misbehaves_ends_by_the_deadline(manner: Manner, tmp_path: Path) -> None:
     scenario = tmp_path / "s.yaml"
     scenario.write_text(QUICK.replace("20s", "3s"))
-    with serving() as (_, where), misbehaving(manner) as odd:
+    with served() as up, misbehaving(manner) as odd:
         done = jobfleet(
-            "run", scenario, "--out", tmp_path / "out", "--transport", transport,
+            "run", scenario, "--out", tmp_path / "out",
             "--target", f"mqtt://127.0.0.1:{odd.port}",
-            "--control", f"http://127.0.0.1:{where['http']}",
+            "--control", f"http://127.0.0.1:{up.addresses.http}",
         )  # fmt: skip
     reached = manner.startswith("drops")
     assert done.returncode == (1 if reached else 3), done.stdout + done.stderr
@@ -270,17 +262,38 @@ def test_a_target_that_misbehaves_ends_by_the_deadline(
     assert summary(tmp_path / "out")["executions"] == {"QUEUED": 2}
 
 
+@pytest.mark.parametrize(
+    ("manner", "transport"),
+    [("garbage", "mqtt"), ("drops after SUBACK", "aiomqtt"), ("drops a request", "aiomqtt")],
+)
+def test_things_survive_a_target_that_misbehaves(manner: Manner, transport: str) -> None:
+    with served() as up, misbehaving(manner) as odd:
+        found = lived(
+            QUICK, f"mqtt://127.0.0.1:{odd.port}", f"http://127.0.0.1:{up.addresses.http}",
+            transport=transport, seconds=1.5,
+        )  # fmt: skip
+    assert (found.ended, found.executions) == ("", {"QUEUED": 2})
+    assert odd.connections < 30  # things come back, with backoff
+    if manner == "garbage":
+        assert ("Connect", "accepted") not in found.exchanges
+        assert found.refusal
+    else:
+        assert found.exchanges["Connect", "accepted"] >= 2
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", ["{}", "[]"])
-def test_a_control_plane_that_answers_nonsense_is_exit_code_3(answer: str, tmp_path: Path) -> None:
+def test_a_control_plane_that_answers_nonsense_is_exit_code_3(tmp_path: Path) -> None:
     scenario = tmp_path / "s.yaml"
     scenario.write_text(QUICK)
-    with serving() as (_, where), nonsense(answer.encode()) as port:
-        done = jobfleet(
-            "run", scenario, "--out", tmp_path / "out",
-            "--target", f"mqtt://127.0.0.1:{where['mqtt']}",
-            "--control", f"http://127.0.0.1:{port}",
-        )  # fmt: skip
+    with served() as up:
+        target = f"mqtt://127.0.0.1:{up.addresses.mqtt}"
+        with nonsense(b"{}") as port:
+            control = f"http://127.0.0.1:{port}"
+            done = jobfleet(
+                "run", scenario, "--out", tmp_path / "out", "--target", target, "--control", control
+            )
+        with nonsense(b"[]") as port, pytest.raises(TargetError, match="no answer of AWS IoT's"):
+            lived(QUICK, target, f"http://127.0.0.1:{port}")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "is no answer of AWS IoT's" in done.stderr
     assert "Traceback" not in done.stderr

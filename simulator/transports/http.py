@@ -41,6 +41,8 @@ from simulator.refusals import in_words
 from simulator.targets import Target
 from simulator.world import Listener, Ways
 
+CONNECTIONS: Final = 4
+"""Of one agent, at most."""
 CONNECTING: Final = 256
 KEEP_S: Final = 75.0
 SERVICE: Final = "iot-jobs-data"
@@ -131,7 +133,7 @@ class HttpLink:
                     await network.pace()
                 tls = network.target.tls(self._name)
                 connector = aiohttp.TCPConnector(
-                    limit=4, keepalive_timeout=KEEP_S, ssl=True if tls is None else tls
+                    limit=CONNECTIONS, keepalive_timeout=KEEP_S, ssl=True if tls is None else tls
                 )
                 self._session = aiohttp.ClientSession(
                     connector=connector, cookie_jar=aiohttp.DummyCookieJar()
