@@ -28,8 +28,8 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from simulator.errors import JobfleetError
 from simulator.interlock import MOST_SECONDS
 from simulator.live_run import exit_code_of
+from simulator.ports import is_loopback
 from simulator.run import Resolved
-from simulator.serve import is_loopback
 from simulator.stage import Stage, check_host, name_of, resolve
 
 log = logging.getLogger(__name__)
