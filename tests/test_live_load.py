@@ -169,8 +169,8 @@ def test_the_generators_numbers_are_of_all_processes() -> None:
     assert of_generator(log.readings, log.slips, 0.3).kept
     assert (log.turns, log.lag(2.5).cpu, log.lag(9.0).cpu) == (4, 0.7, 0.0)
     assert as_csv(log.readings).splitlines()[:2] == [
-        "at_s,worker,loop_lag_ms,slip_p99_ms,cpu,connected",
-        "1.000,a,1.000,0.000,0.500,10",
+        "at_s,worker,loop_lag_ms,slip_p99_ms,cpu,connected,starved",
+        "1.000,a,1.000,0.000,0.500,10,0.000",
     ]
     assert of_generator([], np.empty(0), 0.25).kept
 
@@ -185,6 +185,7 @@ def test_the_generators_numbers_are_of_all_processes() -> None:
             "used 90% of a core or more in 9 of 9 seconds",
         ),
         ([reading(1, lag=300.0)], "had a loop 300 ms late"),
+        ([reading(at)._replace(starved=0.4) for at in range(3)], "waited for a core in 3 of 3"),
     ],
 )
 def test_a_generator_that_was_the_bottleneck_says_so(readings: list[Reading], words: str) -> None:
