@@ -12,6 +12,8 @@ Rule 3: slip is of what had a time to begin at: an exchange that simply follows 
 import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,6 +26,9 @@ EVERY_S: Final = 1.0
 
 TICK_S: Final = 0.05
 """How often the loop's timer looks."""
+
+STARVED: Final = 0.25
+"""The share of the time without a core from which on others slow the run down."""
 
 BUSY: Final = 0.9
 """The share of a core from which on a process may well be what slows the run down."""
@@ -46,6 +51,8 @@ class Reading(NamedTuple):
     connected: int
     turns: int
     """How many updates of the schedule its things have taken on since the run began."""
+    starved: float = 0.0
+    """For how much of the time its threads could have run and had no core: others had it."""
 
 
 class LoopLag:
@@ -85,6 +92,7 @@ class Meter:
         self._fresh: list[Slips] = []
         self._at = time.perf_counter()
         self._cpu = time.process_time()
+        self._starved = _waited_for_a_core()
 
     @property
     def due(self) -> bool:
@@ -104,7 +112,9 @@ class Meter:
         """A reading, and every slip since the last one."""
         now, cpu = time.perf_counter(), time.process_time()
         share = (cpu - self._cpu) / max(1e-3, now - self._at)
-        self._at, self._cpu = now, cpu
+        starved = _waited_for_a_core()
+        waited = max(0.0, starved - self._starved) / max(1e-3, now - self._at)
+        self._at, self._cpu, self._starved = now, cpu, starved
         fresh, self._fresh = self._fresh, []
         slips = np.concatenate(fresh) if fresh else np.empty(0)
         reading = Reading(
@@ -115,6 +125,7 @@ class Meter:
             round(share, 3),
             connected,
             turns,
+            round(waited, 3),
         )
         return reading, slips
 
@@ -176,13 +187,22 @@ def p99(slips: Slips) -> float:
 
 def as_csv(readings: Iterable[Reading]) -> str:
     """``generator.csv``: a row for each process and second."""
-    rows = [",".join(Reading._fields[:-1])]
+    rows = ["at_s,worker,loop_lag_ms,slip_p99_ms,cpu,connected,starved"]
     rows += [
         f"{one.at_s:.3f},{one.worker},{one.loop_lag_ms:.3f},{one.slip_p99_ms:.3f},{one.cpu:.3f},"
-        f"{one.connected}"
+        f"{one.connected},{one.starved:.3f}"
         for one in readings
     ]
     return "\n".join(rows) + "\n"
+
+
+def _waited_for_a_core() -> float:
+    """Seconds that this process's threads were ready to run and did not; 0 where nobody counts."""
+    waited = 0
+    for thread in Path("/proc/self/task").glob("*/schedstat"):
+        with suppress(OSError, ValueError, IndexError):  # one that has ended just now
+            waited += int(thread.read_text().split()[1])
+    return waited / 1e9
 
 
 def _ms(seconds: float) -> float:

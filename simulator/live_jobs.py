@@ -34,6 +34,8 @@ class LiveJobs:
             np.flatnonzero(work.select(plan.targets)).astype(np.int32) for plan in self._plans
         ]
         """What each is for: things by index."""
+        self._done: dict[str, tuple[str, dict[str, int]]] = {}
+        """Status and counts of jobs that have completed."""
         self._uncreated: dict[str, str] = {}
         """Jobs whose time has not come: the ARN of the group that each is for."""
 
@@ -74,7 +76,9 @@ class LiveJobs:
                     statuses["SCHEDULED"] = None
                     continue
                 self._create(plan.job_id)
-            status, found = self._owner.describe_job(plan.job_id)
+            status, found = self._done.get(plan.job_id) or self._owner.describe_job(plan.job_id)
+            if status == "COMPLETED":  # then nothing of it changes any more
+                self._done[plan.job_id] = status, found
             statuses[status] = None
             counts.update(found)
         self.counts = dict(counts)

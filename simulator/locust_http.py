@@ -8,11 +8,15 @@ Rule 1: nothing starts at import; the stage is set in the process that runs the 
 Rule 2: a refused ``expectedVersion`` is no failure but a row of its own in Locust's tables: with
         optimistic concurrency it is what is expected to happen. Any other refusal is a failure,
         named by its code.
+Rule 3: with a ceiling (``load.budget``; a service elsewhere always has one) the users of a process
+        take turns; what a user waits for its turn is in no response time. A test of a service
+        elsewhere ends after a day at the latest.
 """
 
 import logging
 import re
 import sys
+import time
 from typing import Any, Final
 
 from gevent import sleep
@@ -22,7 +26,9 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from simulator.errors import JobfleetError
+from simulator.interlock import MOST_SECONDS
 from simulator.live_run import exit_code_of
+from simulator.ports import is_loopback
 from simulator.run import Resolved
 from simulator.stage import Stage, check_host, name_of, resolve
 
@@ -63,6 +69,33 @@ def members_of(reply: Any) -> dict[str, Any]:
     return {}
 
 
+class _Held:
+    """A client that keeps a ceiling of requests with all others of its process."""
+
+    free_at = 0.0
+    """When the next request of any of them may begin, on the performance counter."""
+
+    def __init__(self, client: Any, per_s: float) -> None:
+        self._client = client
+        self._apart_s = 1 / per_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def request(self, method: str, path: str, **more: Any) -> Any:
+        """Wait for a turn, and ask."""
+        now = time.perf_counter()
+        at = max(now, _Held.free_at)
+        _Held.free_at = at + self._apart_s
+        if at > now:
+            sleep(at - now)
+        return self._client.request(method, path, **more)
+
+    def post(self, path: str, **more: Any) -> Any:
+        """The same for a POST."""
+        return self.request("POST", path, **more)
+
+
 class JobsUser(FastHttpUser):
     """A user that has a thing's name, and sends requests named as AWS names the operations."""
 
@@ -71,6 +104,7 @@ class JobsUser(FastHttpUser):
     things: int | None = None
     """How many things there are without ``--things`` and ``--scenario``; None: one per user."""
     with_job = True
+    client: Any
 
     def on_start(self) -> None:
         """Find out who this is."""
@@ -80,6 +114,9 @@ class JobsUser(FastHttpUser):
         self.index = worker + self.stage["workers"] * _spawned[0]
         _spawned[0] += 1
         self.name = name_of(self.stage["fleet"], self.index)
+        ceiling = self.stage["ceiling"]
+        if ceiling is not None:
+            self.client = _Held(self.client, ceiling / self.stage["workers"])
 
     def ask(
         self, operation: str, method: str, path: str, body: Any = None, allow: tuple[int, ...] = ()
@@ -194,7 +231,9 @@ def _init(environment: Environment, runner: Runner, **_: object) -> None:
     environment.given_host, options.stage = environment.host, None
     try:
         _resolved(environment, 1, 1)
-        _address(environment)
+        address = _address(environment)
+        if address is not None and not is_loopback(address[0]):
+            options.run_time = min(options.run_time or MOST_SECONDS, MOST_SECONDS)
         if environment.web_ui is None:
             expected = options.expect_workers if isinstance(runner, MasterRunner) else 1
             _set(environment, options.num_users or 1, expected)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from simulator.behaviour import EVERYTHING
 from simulator.embedded import EmbeddedService
 from simulator.errors import UsageError
+from simulator.interlock import FOREIGN_RATE
 from simulator.owner import Owner
 from simulator.ports import is_loopback
 from simulator.run import Resolved, group_of
@@ -76,6 +77,16 @@ def check_host(host: str, owned: str | None, time_scale: float) -> tuple[str, in
     return name, port
 
 
+def ceiling_of(host: str | None, budget: float | None) -> float | None:
+    """Requests per second at the most, of all users together; None: as many as there come.
+
+    A service elsewhere is never without (see ``interlock.py``); ``budget`` is the scenario's.
+    """
+    if host is None or is_loopback(host):
+        return budget
+    return FOREIGN_RATE if budget is None else min(budget, FOREIGN_RATE)
+
+
 class Stage:
     """One test's service, fleet and job."""
 
@@ -121,10 +132,11 @@ class Stage:
         except BaseException:
             self.close()
             raise
+        ceiling = ceiling_of(None if embedded else address[0], scenario.load.budget)
         fleet = [[part.name, part.things] for part in scenario.cohorts()]
         self.told: dict[str, Any] = {
             "job": job_id, "target": target, "fleet": fleet, "seed": resolved.seed,
-            "users": users, "workers": workers,
+            "users": users, "workers": workers, "ceiling": ceiling,
         }  # fmt: skip
 
     def close(self) -> None:

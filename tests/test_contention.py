@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simulator.contention import conflict_rate, overall_conflict_rate, updates_per_accepted
 from simulator.errors import UsageError
-from simulator.stage import check_host, name_of
+from simulator.stage import ceiling_of, check_host, name_of
 
 
 def counted(writers: int, updates: int) -> Fraction:
@@ -72,3 +72,20 @@ def test_hosts_that_are_refused(host: str, scale: float, said: str) -> None:
 def test_hosts_that_are_taken() -> None:
     assert check_host("http://127.0.0.1:8080", None, 1) == ("127.0.0.1", 8080)
     assert check_host("http://192.0.2.1/", "192.0.2.1", 1) == ("192.0.2.1", 80)
+
+
+@pytest.mark.parametrize(
+    ("host", "budget", "ceiling"),
+    [
+        (None, None, None),
+        (None, 5.0, 5.0),
+        ("127.0.0.1", None, None),
+        ("192.0.2.1", None, 1000.0),
+        ("192.0.2.1", 5.0, 5.0),
+        ("192.0.2.1", 5000.0, 1000.0),
+    ],
+)
+def test_a_service_elsewhere_has_a_ceiling(
+    host: str | None, budget: float | None, ceiling: float | None
+) -> None:
+    assert ceiling_of(host, budget) == ceiling

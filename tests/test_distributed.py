@@ -16,6 +16,10 @@ from simulator import results
 from tests.processes import JOBFLEET, SLOW, free_port, jobfleet, said, started, summary
 
 BRISK = SLOW.replace("1h, steps: 60", "8m, steps: 16")
+SCHEDULED = SLOW.replace("1h, steps: 60", "0s, steps: 16").replace(
+    "until: 2h", "until: 2h, budget: 300/s, updates: {arrivals: constant, rate: 50/m, from: 2m}"
+)
+"""The same by a schedule: 320 updates in 6.4 minutes."""
 
 
 def records(directory: Path) -> Any:
@@ -87,13 +91,22 @@ def test_the_others_take_up_what_a_killed_worker_had(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_is_told_to_go_hands_over_all_it_has(tmp_path: Path) -> None:
-    with two_workers(tmp_path, BRISK) as (process, workers):
+    """Its things, its records, and its part of the schedule and of the budget."""
+    with two_workers(tmp_path, SCHEDULED) as (process, workers):
         workers[0].terminate()
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err
     assert "10 things were taken up by others; nothing of its records is missing" in out
-    assert summary(tmp_path / "out")["executions"] == {"SUCCEEDED": 20}
+    seen = summary(tmp_path / "out")
+    assert seen["executions"] == {"SUCCEEDED": 20}
     assert sorted(connected_once(records(tmp_path / "out"))) == [1] * 10 + [2] * 10
+    load = seen["open_load"]
+    assert load["begun"] >= 320
+    assert load["due"] == load["begun"] + load["waiting"]
+    with (tmp_path / "out" / "generator.csv").open() as file:
+        measured = list(csv.DictReader(file))
+    assert len({row["worker"] for row in measured}) == 2
+    assert max(float(row["cpu"]) for row in measured) == seen["generator"]["cpu_max"]
 
 
 @pytest.mark.slow

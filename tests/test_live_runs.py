@@ -57,8 +57,11 @@ def test_a_live_run_counts_as_its_rehearsal_does(transport: str, tmp_path: Path)
     files = {path.name for path in (tmp_path / "live").iterdir()}
     assert {
         "scenario.yaml", "summary.json", "machine.json", "records.npz", "locust.html",
-        "locust_stats.csv", "locust_failures.csv",
+        "locust_stats.csv", "locust_failures.csv", "generator.csv",
     } <= files  # fmt: skip
+    assert "generator" not in virtual  # it is of the machine
+    assert real["generator"]["kept"]
+    assert real["generator"]["slip_max_ms"] > 0
 
 
 @pytest.mark.slow
@@ -72,6 +75,17 @@ def test_the_locust_way(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Verdict: passed" in done.stdout
     assert summary(tmp_path)["executions"] == {"SUCCEEDED": 30}
+
+
+@pytest.mark.slow
+def test_locust_refuses_a_host_that_is_not_ours_before_anything_starts() -> None:
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/fleet.py", "--headless"]
+    command += ["--scenario", "scenarios/smoke.yaml", "--target", "mqtt://192.0.2.7"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+    )
+    assert done.returncode == 2
+    assert "192.0.2.7 is not on this machine" in done.stderr
 
 
 @pytest.mark.slow
@@ -330,6 +344,7 @@ def test_a_generator_that_is_late_is_exit_code_4(tmp_path: Path) -> None:
     assert "could not keep its own schedule" in out
     machine = json.loads((tmp_path / "out" / "machine.json").read_text())
     assert machine["p99_schedule_slip_ms"] > 250
+    assert not summary(tmp_path / "out")["generator"]["kept"]
     assert machine["exit_code"] == 4
 
 

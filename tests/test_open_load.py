@@ -113,6 +113,18 @@ def test_open_load_goes_on_when_connections_break() -> None:
     assert finished.summary.requests["Connect"].sent > 200
 
 
+def test_a_ramp_that_is_slower_than_the_schedule_is_no_secret() -> None:
+    """Fifty updates a second from the first second on, and a thing more each second."""
+    text = OPEN.replace("load: {", "load: {ramp: 1/s, ").replace("from: 10s", "from: 0s")
+    finished, due = rehearsed(text), loads(text).scenario.update_times()
+    found, counts = finished.summary.requests["UpdateJobExecution"], finished.summary.open_load
+    assert counts is not None
+    assert due is not None
+    assert counts.due == len(due) == counts.begun
+    assert found.latency_ms["max"] == pytest.approx(40)
+    assert found.response_ms["max"] > 500  # the first thing alone carries half of it
+
+
 def test_steps_end_by_the_schedule_and_jobs_with_them() -> None:
     text = OPEN.replace("steps: 1000000", "steps: 5").replace("rate: 50/s", "rate: 10/s")
     finished = rehearsed(text)

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from simulator.generator import BUSY, Reading, Slips, p99
+from simulator.generator import BUSY, STARVED, Reading, Slips, p99
 from simulator.report.summary import Generator
 
 LEAST: Final = 2
@@ -31,16 +31,22 @@ def of_generator(readings: Sequence[Reading], slips: Slips, max_slip_s: float) -
 def warnings(readings: Sequence[Reading], found: Generator, max_slip_s: float) -> Iterator[str]:
     """Sentences on a generator that may have been what slowed the run down."""
     busy = [one for one in readings if one.cpu >= BUSY]
-    why = []
-    if len(busy) >= max(LEAST, len(readings) / 10):
+    starved = [one.starved for one in readings if one.starved >= STARVED]
+    many, why = max(LEAST, len(readings) / 10), []
+    if len(busy) >= many:
         why.append(
             f"used {BUSY:.0%} of a core or more in {len(busy)} of {len(readings)} seconds "
             f"(at most {found.cpu_max:.0%})"
         )
     if found.loop_lag_max_ms > max_slip_s * 1000:
         why.append(f"had a loop {found.loop_lag_max_ms:,.0f} ms late")
+    if len(starved) >= many:
+        why.append(
+            f"waited for a core in {len(starved)} of {len(readings)} seconds (up to "
+            f"{max(starved):.0%} of the time), while other programs had it"
+        )
     if why:
         yield (
-            f"The generator was the bottleneck: it {' and '.join(why)}. A service may be faster "
-            "than these numbers; more --processes or fewer things would tell."
+            f"The generator was the bottleneck: it {', and '.join(why)}. The service may be faster "
+            "than these numbers; more --processes, fewer things or a quiet machine would tell."
         )

@@ -130,6 +130,7 @@ def _requests(summary: Summary) -> Iterator[str]:
         yield (
             f"Open load: {load.due:,} updates were due, {load.begun:,} began"
             + (f", {load.waiting:,} still waited for a free thing" if load.waiting else "")
+            + (": too few things, or answers too slow" if load.waiting > load.due / 100 else "")
         )
 
 
