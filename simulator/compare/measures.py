@@ -95,11 +95,13 @@ class Measuring:
     """Two runs' things side by side."""
 
     def __init__(
-        self, a: Things, b: Things, limits: Limits, *, paired: bool, latencies: bool
+        self, a: Things, b: Things, limits: Limits, *, paired: bool, latencies: bool, times: bool
     ) -> None:
-        """``paired``: they are the same things; ``latencies``: their clocks are of one kind."""
+        """``paired``: they are the same things; ``latencies``: their clocks are of one kind;
+        ``times``: their networks take the same share of scenario time.
+        """
         self.a, self.b, self.limits = a, b, limits
-        self.paired, self._with_latencies = paired, latencies
+        self.paired, self._with_latencies, self._judge_times = paired, latencies, times
         self._wide = statistics.deviate(limits.alpha)
 
     def all(self) -> Iterator[Measure]:
@@ -214,12 +216,12 @@ class Measuring:
                 yield Measure(group, name, "count", float(sent[0]), float(sent[1]))
 
     def _latencies(self) -> Iterator[Measure]:
-        late = self.a.scheduled() or self.b.scheduled()
         for name in results.OPERATIONS:
+            late = self.a.scheduled(name) or self.b.scheduled(name)
             for kind, since in (("service", "sent"), ("response", "due"))[: 1 + late]:
-                pair = self.a.latencies(name, since), self.b.latencies(name, since)
+                a, b = self.a.latencies(name, since), self.b.latencies(name, since)
                 group = f"{name}, {kind} time"
-                yield from self._spread(group, "ms", *pair, _LATENCIES, self.limits.latency)
+                yield from self._spread(group, "ms", a, b, _LATENCIES, self.limits.latency)
 
     def _times(self, group: str, cohort: str | None) -> Iterator[Measure]:
         a, b = self.a.times, self.b.times
@@ -233,7 +235,8 @@ class Measuring:
             return
         if cohort is not None:
             a, b = only(a, self.a.cohorts[cohort]), only(b, self.b.cohorts[cohort])
-        yield from self._spread(group, "seconds", a, b, _TIMES, self.limits.time)
+        limit = self.limits.time if self._judge_times else None
+        yield from self._spread(group, "seconds", a, b, _TIMES, limit)
 
     def _spread(
         self,
@@ -242,7 +245,7 @@ class Measuring:
         a: Spread,
         b: Spread,
         shown: tuple[tuple[str, float], ...],
-        limit: float,
+        limit: float | None,
     ) -> Iterator[Measure]:
         of_a, of_b = _ended(a), _ended(b)
         percents = tuple(percent for _, percent in shown)
