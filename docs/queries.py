@@ -58,7 +58,7 @@ def answered(text: str, root: Path, form: str) -> str:
         query = found["query"]
         here = query.replace("'runs/", f"'{root}/runs/").replace(".parquet'", f".{form}'")
         rows = duckdb.sql(here)
-        assert rows is not None  # it is where a statement asks for nothing
+        assert rows is not None  # it was a SELECT
         lines = [rows.columns, ["---"] * len(rows.columns), *map(_shown, rows.fetchall())]
         table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
         return f"```sql\n{query}```\n\n{table}"

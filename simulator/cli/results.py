@@ -27,8 +27,11 @@ def records(
     from simulator.table_files import choose, write
 
     chosen = choose(form)
-    for path, rows in write(read(run_dir), chosen, out):
+    run = read(run_dir)
+    for path, rows in write(run, chosen, out):
         typer.echo(f"{path}: {rows:,} rows")
+    if run.executions is None:
+        typer.echo("No executions: the run kept none, since its service was lost", err=True)
 
 
 def _limit(what: str) -> Any:

@@ -132,9 +132,10 @@ class Things:
         took = self._records["done"][mine] - self._records[since][mine]
         return Spread(self._thing[mine].astype(np.int64), np.round(took * 1000, 3), self.count)
 
-    def scheduled(self) -> bool:
-        """Whether any exchange began at another time than it was due at."""
-        return bool((self._records["due"] != self._records["sent"]).any())
+    def scheduled(self, operation: str) -> bool:
+        """Whether any such exchange began at another time than it was due at."""
+        mine = self._records[self._records["operation"] == results.OPERATIONS.index(operation)]
+        return bool((mine["due"] != mine["sent"]).any())
 
     def _counted(self, things: NDArray[np.int32]) -> Numbers:
         return np.bincount(things, minlength=self.count).astype(np.float64)

@@ -82,13 +82,18 @@ def two_sided(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def normal_quantile(level: float) -> float:
-    """How many standard deviations an interval of this level is wide to each side."""
+def deviate(p: float) -> float:
+    """The normal deviate whose two-sided p-value this is; 40 at most."""
     low, high = 0.0, 40.0
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (middle, high) if two_sided(middle) > 1 - level else (low, middle)
+        low, high = (middle, high) if two_sided(middle) > p else (low, middle)
     return low
+
+
+def less_sure(answer: Answer, by: float) -> Answer:
+    """The answer where the true variance is ``by`` times what the sample shows."""
+    return answer._replace(p=two_sided(deviate(answer.p) / math.sqrt(by)))
 
 
 # ------------------------------------------------------------------------------- ranks
@@ -238,12 +243,19 @@ def compare_percentile(a: "Spread", b: "Spread", percent: float, *, paired: bool
 
 
 def bootstrap(
-    a: "Spread", b: "Spread", percents: tuple[float, ...], level: float, *, paired: bool
+    a: "Spread",
+    b: "Spread",
+    percents: tuple[float, ...],
+    level: float,
+    *,
+    paired: bool,
+    by: float = 1.0,
 ) -> list[tuple[float, float]]:
     """Intervals of the differences of percentiles, B less A: things are drawn, with what is theirs.
 
     Of a large fleet ``DRAWN`` things are drawn from, and the spread is scaled to the fleet's size
-    (m out of n). Returns a (low, high) for each percentile.
+    (m out of n). ``by`` is what the variance is to be multiplied by. Returns a (low, high) for each
+    percentile.
     """
     rng = np.random.default_rng(_SEED)
     sides = [_Sorted(a, percents, rng)]
@@ -253,7 +265,7 @@ def bootstrap(
         first = sides[0].draw(rng)
         second = first if paired else sides[1].draw(rng)
         found[row] = sides[1].percentiles(second) - sides[0].percentiles(first)
-    scale = math.sqrt(min(one.size / max(1, one.fleet) for one in sides))
+    scale = math.sqrt(by * min(one.size / max(1, one.fleet) for one in sides))
     middle = sides[1].here - sides[0].here
     found = (sides[1].whole - sides[0].whole) + (found - middle) * scale
     if np.isnan(found).all():

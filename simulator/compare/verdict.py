@@ -89,8 +89,12 @@ def compare(a: FinishedRun, b: FinishedRun, limits: Limits) -> Comparison:
         return Comparison(a, b, limits, True, True, (), (), (), ())
     changed = tuple(_changed(_keys(a), _keys(b)))
     paired = _paired(a, b)
-    latencies = a.summary.clock == b.summary.clock
-    measuring = Measuring(Things(a), Things(b), limits, paired=paired, latencies=latencies)
+    measuring = Measuring(
+        Things(a), Things(b), limits,
+        paired=paired,
+        latencies=a.summary.clock == b.summary.clock,
+        times=a.summary.time_scale == b.summary.time_scale,
+    )  # fmt: skip
     rows = judge(list(measuring.all()), limits.alpha)
     return Comparison(
         a, b, limits, False, paired, tuple(_remarks(a, b, changed)), changed,
@@ -182,12 +186,10 @@ def _remarks(
         )
     if one.clock == other.clock and one.transport != other.transport:
         yield f"the transports differ ({one.transport}, {other.transport}), and latencies with them"
-    if (one.clock, one.time_scale) != (other.clock, other.time_scale) and "wall" in (
-        one.clock, other.clock,
-    ):  # fmt: skip
+    if one.time_scale != other.time_scale:
         yield (
-            f"the time scales differ ({one.time_scale:g}, {other.time_scale:g}): the network takes "
-            "another share of scenario time"
+            f"the time scales differ ({one.time_scale:g}, {other.time_scale:g}), and with them the "
+            "share of scenario time that the network takes: times to the end are not judged"
         )
     if one.scenario != other.scenario:
         yield f"the scenarios have different names ({one.scenario}, {other.scenario})"

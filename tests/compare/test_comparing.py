@@ -158,6 +158,7 @@ def test_a_rehearsal_beside_a_live_run_leaves_latencies_out(runs: Runs) -> None:
     assert not any("service time" in row.measure.group for row in found.rows)
     assert any("latencies are not compared" in remark for remark in found.remarks)
     assert any("time scales differ" in remark for remark in found.remarks)
+    assert _finding(found, "Time from queued", "p50") == "untested"
 
 
 def test_a_job_that_no_longer_completes_is_a_broken_promise(runs: Runs) -> None:

@@ -13,11 +13,12 @@ from simulator.compare.statistics import (
     bootstrap,
     compare_percentile,
     compare_ratios,
+    deviate,
     fisher,
     holm,
     interval,
+    less_sure,
     mann_whitney,
-    normal_quantile,
     sign_test,
     two_sided,
     wilcoxon,
@@ -118,7 +119,7 @@ def test_an_interval_holds_the_true_difference_as_often_as_it_says() -> None:
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)
         a_events, b_events = _events(rng, 200, 0.1), _events(rng, 200, 0.2)
-        low, high = interval(a_events, b_events, normal_quantile(0.95), paired=False)
+        low, high = interval(a_events, b_events, deviate(0.05), paired=False)
         events += low <= 0.1 <= high
     assert events >= 0.9 * SEEDS
 
@@ -143,7 +144,10 @@ def test_known_values() -> None:
     assert fisher(0, 10, 0, 10) == 1
     assert sign_test(1, 10) == pytest.approx(0.021484375)
     assert two_sided(1.959964) == pytest.approx(0.05, abs=1e-6)
-    assert normal_quantile(0.99) == pytest.approx(2.575829, abs=1e-6)
+    assert deviate(0.01) == pytest.approx(2.575829, abs=1e-6)
+    for p in (1e-40, 1e-9, 0.02, 0.8, 1.0):
+        assert less_sure(Answer(p, ""), 1.0).p == pytest.approx(p)
+    assert less_sure(Answer(two_sided(6), ""), 9.0).p == pytest.approx(two_sided(2))
     # scipy.stats.mannwhitneyu(a, b, method="asymptotic") and wilcoxon(correction=True)
     a = np.array([1, 2, 2, 3, 4, 5, 7, 9, 10, 12], float)
     b = np.array([2, 4, 6, 8, 9, 11, 12, 13, 14, 20], float)
