@@ -9,6 +9,9 @@ The house in reading order (a module imports only from what stands above it here
                      enrolment, templates, control_plane, listings, data_plane, service, wire,
                      rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
+    service_thread.py a loop in a thread of somebody's test
+    sdk_client.py    clients of the AWS SDK for a service of ours
+    stepped_clock.py time that stands still until somebody moves it
     timers.py        what is due when
     errand.py        a coroutine that the virtual loop drives itself
     clock.py         the virtual event loop
@@ -62,6 +65,11 @@ The house in reading order (a module imports only from what stands above it here
     shrink.py        the fewest things that still fail
     playbook.py      a scenario played to a service
     serve.py         the service on real ports
+    local_settings.py what a test may ask of its service
+    sightings.py     what it sees of it
+    background.py    the same in a thread of somebody's test
+    crowd.py         other things beside the agent that is tested there
+    pytest_plugin.py fixtures for that
     trial.py         the verdict on somebody's agent
     trying.py        that agent as processes
     embedded.py      the same in a process of its own

@@ -30,7 +30,7 @@ from simulator.endpoints.sigv4 import Verifier
 from simulator.endpoints.tls import Identification, TlsEndpoint
 from simulator.errors import JobfleetError, UsageError
 from simulator.garbage import short_pauses
-from simulator.host import Host
+from simulator.host import Host, Timepiece
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.rest import ENDPOINT_TYPES
@@ -119,6 +119,8 @@ class ServeOptions:
     """The broker over which requests come, beside the doors of our own."""
     utc_now: Callable[[], datetime] = utc_now
     """Reads the calendar: for the ``Date`` header and the age of signatures."""
+    timepiece: Timepiece | None = None
+    """By which the service lives, instead of the loop; the network stays with the loop."""
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
@@ -232,7 +234,8 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     if options.sample:
         create_sample(service)
     loop = asyncio.get_running_loop()
-    host = Host(service, loop, options.time_scale, stopwatch=time.perf_counter)
+    timepiece = loop if options.timepiece is None else options.timepiece
+    host = Host(service, timepiece, options.time_scale, stopwatch=time.perf_counter)
     playbook = None if scenario is None else _playbook(scenario, options, host)
     doors = _doors(options, host, Wire(epoch))
     sockets = _bind_all(options)

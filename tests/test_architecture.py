@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = [
     ["errors", "refusals"],
+    ["stepped_clock", "service_thread", "sdk_client"],
     ["jobs.configuration", "jobs.identity", "jobs.paging", "jobs.thing_types",
      "jobs.managed_templates", "jobs.quotas", "mqtt.fields", "mqtt.reasons", "mqtt.topics"],
     ["jobs.schedule", "jobs.registry", "jobs.registry_messages", "jobs.tags", "mqtt.properties"],
@@ -51,7 +52,7 @@ FLOORS = [
     ["fit.estimate"],
     ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11", "targets",
      "websocket_client"],
-    ["scenario.document", "scenario.quantities"],
+    ["scenario.document", "scenario.quantities", "local_settings", "sightings"],
     ["scenario.durations", "scenario.selectors", "scenario.job", "scenario.expecting"],
     ["scenario.outcomes", "scenario.network", "scenario.incidents"],
     ["scenario.fleet"],
@@ -86,7 +87,9 @@ FLOORS = [
     ["sweep", "explain"],
     ["playbook", "live"],
     ["serve", "trial"],
-    ["embedded", "trying", "locust_feed", "contention"],
+    ["embedded", "trying", "locust_feed", "contention", "background"],
+    ["crowd"],
+    ["pytest_plugin"],
     ["live_share", "live_options", "live_jobs"],
     ["live_crew"],
     ["live_run", "stage"],
