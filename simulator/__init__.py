@@ -53,7 +53,7 @@ The house in reading order (a module imports only from what stands above it here
     scenario/        the YAML file
     report/          what a service says at the end (executions) and records, gathered (evidence),
                      counted (counts, timeouts, budget, timeline), folded into the summary (fold),
-                     judged (verdict), written (text, junit)
+                     judged (verdict), written (text, junit, github, tap)
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
     progress.py      how far a rehearsal is
@@ -62,6 +62,7 @@ The house in reading order (a module imports only from what stands above it here
     run.py           where everything meets
     explain/         what is to be expected of a scenario, by arithmetic
     sweep/           a grid of settings rehearsed with many seeds
+    gate.py          many scenarios as one gate of a CI job
     shrink.py        the fewest things that still fail
     playbook.py      a scenario played to a service
     serve.py         the service on real ports

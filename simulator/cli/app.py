@@ -5,6 +5,7 @@ wrong, 3 the target could not be reached or was lost, 4 the generator could not 
 130 interrupted.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, provisioning, serving, studies, trials
+from simulator.cli import fitting, gates, provisioning, serving, studies, trials
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -26,6 +27,7 @@ from simulator.cli.distribution import (
     Processes,
     ServiceHost,
 )
+from simulator.cli.terminal import complain
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -158,6 +160,7 @@ app.command()(studies.explain)
 app.command()(studies.sweep)
 app.command()(studies.shrink)
 app.command()(trials.try_agent)
+app.command()(gates.ci)
 app.command()(fitting.fit)
 app.command()(fitting.export)
 app.command()(provisioning.provision)
@@ -217,12 +220,22 @@ def main() -> None:
     try:
         app(args=_command_first(sys.argv[1:]))
     except JobfleetError as error:
-        typer.echo(f"Error: {error}", err=True)
+        complain(error)
+        _annotate(error)
         sys.exit(exit_code(error))
     except OSError as error:  # a full disk under stdout, say
-        typer.echo(f"Error: {error}", err=True)
+        complain(error)
         sys.stdout = None  # what it holds cannot be written
         sys.exit(1)
+
+
+def _annotate(error: JobfleetError) -> None:
+    """Let GitHub Actions show it, a scenario's faults at their lines."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from simulator.report.github import of_error
+
+        for line in of_error(error):
+            typer.echo(line, err=True)
 
 
 def _command_first(argv: list[str]) -> list[str]:

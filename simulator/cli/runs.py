@@ -8,21 +8,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import typer
 
 from simulator import interlock
 from simulator.cli.distribution import Distribution
+from simulator.cli.gates import tell_github_of
+from simulator.cli.interrupts import INTERRUPTED_CODE
 from simulator.errors import ScenarioError
 from simulator.interlock import Bounds
+from simulator.report import github
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
 from simulator.targets import TargetOptions, aim, parse, redacted, transport_for
 from simulator.today import utc_now
-
-INTERRUPTED_CODE: Final = 130
 
 
 def rehearse(
@@ -38,6 +38,7 @@ def rehearse(
     with _shown(None if quiet else rehearsal):
         finished = rehearsal.run()
     directory.write(finished, started)
+    tell_github_of(scenario, directory.path)
     if quiet:
         typer.echo(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
     else:
@@ -94,6 +95,7 @@ def live(
     if signalled:
         process.kill()
     code = process.wait()
+    tell_github_of(scenario, directory)
     if signalled and not (directory / "summary.json").exists():
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
@@ -164,6 +166,8 @@ def check(scenarios: list[Path]) -> int:
         except ScenarioError as error:
             wrong += 1
             typer.echo(str(error), err=True)
+            if github.asked_for():
+                typer.echo("\n".join(github.of_error(error)), err=True)
         else:
             typer.echo(f"{path}: ok, {loaded.scenario.things:,} things")
             for note in loaded.notes:
