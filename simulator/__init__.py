@@ -4,6 +4,7 @@ The house in reading order (a module imports only from what stands above it here
 
     errors.py        every exception we raise
     refusals.py      why a connection did not come about, in words
+    terminal.py      what a stream can show
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
                      enrolment, templates, control_plane, listings, data_plane, service, wire,
@@ -22,7 +23,7 @@ The house in reading order (a module imports only from what stands above it here
                      cohorts, plans, incidents
     results.py       one flat record per exchange
     executions.py    what became of executions, in columns
-    snapshots.py     one look at a live run
+    snapshots.py     one look at a run that goes on
     report/summary.py what ``summary.json`` holds
     expectations.py  which number, of what part of a run, and what it should be
     allotment.py     which worker has which things
@@ -56,10 +57,10 @@ The house in reading order (a module imports only from what stands above it here
                      judged (verdict), written (text, junit, github, tap)
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
-    progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
     run.py           where everything meets
+    live_view.py     a run on a terminal while it goes on
     explain/         what is to be expected of a scenario, by arithmetic
     sweep/           a grid of settings rehearsed with many seeds
     gate.py          many scenarios as one gate of a CI job

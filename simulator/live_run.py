@@ -27,13 +27,14 @@ from simulator.live import unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
 from simulator.live_jobs import GOING_ON, LiveJobs
 from simulator.live_options import aimed_at
+from simulator.live_view import About, Lines, View, view_for
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
 from simulator.owner import Owner
 from simulator.report.counts import schedule_slip
 from simulator.report.executions import Outcome
 from simulator.report.latencies import as_log, as_table, histograms
-from simulator.report.summary import COMPLETED
+from simulator.report.summary import COMPLETED, as_text
 from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
@@ -91,6 +92,10 @@ class LiveRun:
         self._tally = Tally()
         self.snapshots = history()
         """One a second, oldest first."""
+        self._quiet, self._as_json = bool(options.quiet), bool(options.summary_json)
+        about = About.of(self.resolved)
+        # Locust's own tables, or its page, would be drawn over.
+        self._view: View = view_for(about) if options.brief else Lines(sys.stderr)
         self.met = False
         """Whether any thing was ever answered."""
         self._service_host = options.service_host
@@ -213,16 +218,9 @@ class LiveRun:
         return snapshot
 
     def _progress(self, now: float) -> None:
-        before = self.snapshots[-1] if self.snapshots else None
         snapshot = self._snap(now)
-        counts = " ".join(f"{status}={count}" for status, count in snapshot.executions.items())
-        fresh, since = (before.requests, before.wall_s) if before else (0, 0.0)
-        rate = (snapshot.requests - fresh) / max(0.1, now - since)
-        line = (
-            f"{now:5.0f}s  {snapshot.connected}/{snapshot.things} connected  "
-            f"{counts}  {rate:,.0f} requests/s  {snapshot.failures} failures"
-        )
-        print(line, file=sys.stderr, flush=True)
+        if not self._quiet:
+            self._view.show(snapshot)
 
     def end(self, why: str, exit_code: int = 0) -> None:
         """End the run: Locust stops its users and then asks for the summary."""
@@ -256,6 +254,7 @@ class LiveRun:
     def _finish(self) -> None:
         clock_s = self.crew.now()
         gevent.kill(self._watching)
+        self._view.close()
         self.owner.close()  # it may have been in the middle of a request
         alone = self.crew.look()
         if not self.ended and alone:  # Locust has noticed it first
@@ -333,11 +332,17 @@ class LiveRun:
         if finished is None or self._told:
             return
         self._told = True
-        print(render(finished.summary, finished.wall_s))
-        for line in (*as_table(self.latencies), ""):
-            print(line)
+        out = sys.stderr if self._as_json else sys.stdout
+        if self._as_json:
+            print(as_text(finished.summary), end="", flush=True)
+        elif self._quiet:
+            print(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
+        else:
+            print(render(finished.summary, finished.wall_s))
+            for line in (*as_table(self.latencies), ""):
+                print(line)
         for line in what_happened(finished.extra.get("workers", [])):
-            print(line)
+            print(line, file=out)
         alone = self.ended == NOBODY
         explanation = {
             EXIT_TARGET: f"The target was lost: {self.ended}. Counts are the last it gave.",
@@ -348,10 +353,10 @@ class LiveRun:
             EXIT_INTERRUPTED: "Interrupted: the verdict is of what was seen until then.",
         }.get(self.exit_code)
         if explanation:
-            print(explanation)
+            print(explanation, file=out)
         for what, count in self.crew.oddities.items():
-            print(f"Of the target: {count:,} {what}.")
-        print(f"Run directory: {self.directory.path}", flush=True)
+            print(f"Of the target: {count:,} {what}.", file=out)
+        print(f"Run directory: {self.directory.path}", file=out, flush=True)
 
 
 def exit_code_of(error: BaseException) -> int:

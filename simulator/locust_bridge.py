@@ -29,6 +29,7 @@ from simulator.live_options import check_options
 from simulator.live_run import EXIT_FAILED, EXIT_INTERRUPTED, LiveRun, exit_code_of
 from simulator.live_share import MESSAGE, Worker
 from simulator.targets import POLL_S
+from simulator.terminal import painted
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,8 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--poll", type=float, default=POLL_S, help="Seconds between looks over HTTP")
     group.add_argument("--service-host", default="127.0.0.1", help="Where our service listens")
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
+    group.add_argument("--quiet", action="store_true", help="Say only the verdict")
+    group.add_argument("--summary-json", action="store_true", help="Print summary.json alone")
     group.add_argument("--brief", action="store_true", help="Leave out Locust's own tables")
 
 
@@ -188,7 +191,8 @@ def _dismiss(runner: object) -> None:
 def _give_up(error: Exception, runner: object = None) -> None:
     """End the process: from a greenlet or an init listener, before anything is worth a drain."""
     if isinstance(error, JobfleetError):
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        said = painted("Error:", "red", sys.stderr)
+        print(f"{said} {error}", file=sys.stderr, flush=True)
     else:
         log.error("a fault in jobfleet", exc_info=error)
     sys.stdout.flush()

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = [
-    ["errors", "refusals"],
+    ["errors", "refusals", "terminal"],
     ["stepped_clock", "service_thread", "sdk_client"],
     ["jobs.configuration", "jobs.identity", "jobs.paging", "jobs.thing_types",
      "jobs.managed_templates", "jobs.quotas", "mqtt.fields", "mqtt.reasons", "mqtt.topics"],
@@ -76,10 +76,11 @@ FLOORS = [
     ["fit.fitting"],
     ["report.timeline", "fit.report"],
     ["report.fold"],
-    ["report.text", "report.junit", "report.workers", "report.github", "run_directory", "progress"],
+    ["report.text", "report.junit", "report.workers", "report.github", "run_directory"],
     ["report.tap"],
     ["export", "finished_run"],
     ["run"],
+    ["live_view"],
     ["sweep.grid", "sweep.statistics", "explain.forecast"],
     ["explain.arithmetic"],
     ["sweep.crews", "sweep.journal", "sweep.table", "shrink", "explain.small",
@@ -97,7 +98,7 @@ FLOORS = [
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
     ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
-    ["cli.progress_bar", "cli.distribution", "cli.interrupts", "cli.terminal"],
+    ["cli.distribution", "cli.interrupts", "cli.terminal"],
     ["cli.gates"],
     ["locust_http", "locust_shapes"],
     ["locust_contention", "locust_control_plane"],

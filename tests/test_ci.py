@@ -188,9 +188,9 @@ def test_the_examples_are_read_and_their_commands_run(folder: Path) -> None:
         **os.environ, "PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
         "SCENARIOS": used["scenarios"], "BUDGET": used["budget"], "MOST": "5", "OUT": "x y",
     }  # fmt: skip
-    for command in [*sorted(ours), steps[-1]["run"]]:
+    for line in [*sorted(ours), steps[-1]["run"]]:
         done = subprocess.run(
-            ["bash", "-euc", command], cwd=folder, env=environ, capture_output=True, text=True,
+            ["bash", "-euc", line], cwd=folder, env=environ, capture_output=True, text=True,
             timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

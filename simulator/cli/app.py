@@ -51,6 +51,10 @@ OutOption = Annotated[
     Path | None,
     typer.Option(help="Run directory (default: a fresh one under runs/).", show_default=False),
 ]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print summary.json, and nothing else to standard output.")
+]
 
 
 @app.command()
@@ -59,12 +63,13 @@ def rehearse(
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, as_json))
 
 
 @app.command()
@@ -76,6 +81,8 @@ def run(
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
     transport: Annotated[
         str | None,
         typer.Option(
@@ -150,8 +157,11 @@ def run(
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
     extra = [*parts.options(), "--service-host", service_host]
     raise typer.Exit(
-        runs.live(scenario, seed, things, out, transport, target, control, options, extra)
-    )
+        runs.live(
+            scenario, seed, things, out, transport, target, control, options, extra,
+            quiet=quiet, as_json=as_json,
+        )
+    )  # fmt: skip
 
 
 app.command()(serving.serve)
@@ -172,11 +182,12 @@ def check(
     scenarios: Annotated[
         list[Path], typer.Argument(help="Scenario files (YAML).", show_default=False)
     ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Check scenario files: every fault with file, line, key and what is allowed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.check(scenarios))
+    raise typer.Exit(runs.check(scenarios, as_json))
 
 
 @app.command()

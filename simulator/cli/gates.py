@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TextIO
 import typer
 
 from simulator.cli.interrupts import INTERRUPTED_CODE, until_interrupted
-from simulator.cli.terminal import Colour, painted, say
+from simulator.cli.terminal import say
+from simulator.terminal import Colour, painted
 
 if TYPE_CHECKING:
     from simulator.gate import Result

@@ -17,7 +17,9 @@ from simulator.cli.gates import tell_github_of
 from simulator.cli.interrupts import INTERRUPTED_CODE
 from simulator.errors import ScenarioError
 from simulator.interlock import Bounds
+from simulator.live_view import About, view_for
 from simulator.report import github
+from simulator.report.summary import as_text
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
@@ -26,7 +28,12 @@ from simulator.today import utc_now
 
 
 def rehearse(
-    scenario: Path, seed: int | None, things: int | None, out: Path | None, quiet: bool
+    scenario: Path,
+    seed: int | None,
+    things: int | None,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     """Rehearse; return the exit code."""
     resolved = _resolve(scenario, seed, things, quiet)
@@ -39,11 +46,13 @@ def rehearse(
         finished = rehearsal.run()
     directory.write(finished, started)
     tell_github_of(scenario, directory.path)
-    if quiet:
+    if as_json:
+        typer.echo(as_text(finished.summary), nl=False)
+    elif quiet:
         typer.echo(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
     else:
         typer.echo(render(finished.summary, finished.wall_s))
-    typer.echo(f"Run directory: {directory.path}")
+    typer.echo(f"Run directory: {directory.path}", err=as_json)
     if finished.summary.ended == INTERRUPTED:
         return INTERRUPTED_CODE
     return 0 if finished.summary.verdict.passed else 1
@@ -59,10 +68,13 @@ def live(
     control: str | None,
     options: TargetOptions,
     extra: Sequence[str] = (),
+    *,
+    quiet: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Run live in a fresh Locust process; return its exit code. ``extra`` are options of its."""
     transport_for(transport, None)
-    resolved = _resolve(scenario, seed, things)
+    resolved = _resolve(scenario, seed, things, quiet)
     aimed = aim(target, control, options, resolved.scenario.load.time_scale)
     transport = transport_for(transport, aimed and aimed.target)
     directory = RunDirectory(out, resolved.name).path
@@ -71,6 +83,7 @@ def live(
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
     command += ["--transport", transport, "--loglevel", "WARNING"]
+    command += ["--quiet"] * quiet + ["--summary-json"] * as_json
     command, environment = _aimed([*command, *extra], target, control, options)
     signalled = False
     process: subprocess.Popen[bytes] | None = None
@@ -157,8 +170,10 @@ def _locust() -> list[str]:
     return [sys.executable, "-P", "-m", "locust", "-f", str(bridge)]
 
 
-def check(scenarios: list[Path]) -> int:
+def check(scenarios: list[Path], as_json: bool = False) -> int:
     """Check files; return 2 if any is wrong."""
+    if as_json:
+        return _check_as_json(scenarios)
     wrong = 0
     for path in scenarios:
         try:
@@ -173,6 +188,22 @@ def check(scenarios: list[Path]) -> int:
             for note in loaded.notes:
                 typer.echo(f"  note: {note}")
     return 2 if wrong else 0
+
+
+def _check_as_json(scenarios: list[Path]) -> int:
+    """The same as one JSON array: what a program reads."""
+    found: list[dict[str, object]] = []
+    for path in scenarios:
+        try:
+            loaded = load(path)
+        except ScenarioError as error:
+            found.append({"scenario": str(path), "ok": False, "faults": str(error).splitlines()})
+        else:
+            things = loaded.scenario.things
+            told = {"things": things, "faults": [], "notes": loaded.notes}
+            found.append({"scenario": str(path), "ok": True, **told})
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    return 0 if all(one["ok"] for one in found) else 2
 
 
 def schema() -> None:
@@ -194,14 +225,13 @@ def _resolve(scenario: Path, seed: int | None, things: int | None, quiet: bool =
 
 @contextmanager
 def _shown(rehearsal: Rehearsal | None) -> Iterator[None]:
-    """Show on a terminal how far it is; say nothing elsewhere."""
-    if rehearsal is None or not sys.stderr.isatty():
+    """Show how far it is."""
+    if rehearsal is None:
         yield
         return
-    from rich.console import Console
-
-    from simulator.cli.progress_bar import progress_bar
-
-    with progress_bar(Console(stderr=True)) as bar:
-        rehearsal.progress = bar.show
+    view = view_for(About.of(rehearsal.resolved))
+    rehearsal.progress = view.show
+    try:
         yield
+    finally:
+        view.close()
