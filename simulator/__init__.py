@@ -35,6 +35,7 @@ The house in reading order (a module imports only from what stands above it here
                      account, cost, ownership, making, cleaning
     targets.py       what a live run is aimed at: URL, TLS, signatures
     websocket_client.py the client's end of MQTT over WebSocket
+    watching.py      a service's job events, followed
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times
     sample.py        the job of the AWS CLI page's example

@@ -12,7 +12,7 @@ Rule 4: whatever goes wrong in the service's thread is raised in the test, at it
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ from simulator.sightings import Event, Execution, NotInTime, Onlooker, as_seen
 from simulator.stepped_clock import SteppedClock
 
 FAULTS: Final = ("outage", "throttle", "lose-request", "lose-reply", "duplicate-reply")
+LOOK_S: Final = 0.02
+"""How soon it is noticed what no request or notice tells of: a connection, the test's own state."""
 SHOWN: Final = 5
 """Requests that a message quotes, the last ones."""
 
@@ -67,13 +69,12 @@ class LocalJobs:
             dialect=DIALECTS[settings.dialect],
             quotas="aws" if settings.quotas == "aws" else None,
             timepiece=self.clock,
+            events=True,  # who tests wants to see what happened
         )
         self._addresses, self.host = await self._open.enter_async_context(opened(options))
         host = self.host
         host.stage = self._stage
         host.listeners.append(self._told)
-        # Off at AWS until somebody asks; who tests wants to see what happened.
-        host.service.events.update({"JOB": True, "JOB_EXECUTION": True}, 0.0)
         self._wire = Wire(host.service.settings.epoch)
 
     def close(self) -> None:
@@ -258,6 +259,12 @@ class LocalJobs:
         planned = self._stage.planned
         self.thread.call(lambda: planned.setdefault(thing_name, []).extend([fault] * times))
 
+    @property
+    def clients(self) -> list[str]:
+        """The client ids that are connected over MQTT."""
+        doors = self.host.connected
+        return self.thread.call(lambda: sorted(name for door in doors for name in door()))
+
     def disconnect(self, *thing_names: str) -> int:
         """Close the MQTT connections of these things; how many there were."""
         return self.thread.call(lambda: self.host.disconnect(thing_names))
@@ -269,7 +276,7 @@ class LocalJobs:
     ) -> None:
         """Wait for something that an agent does, at most ``within`` seconds of the wall clock.
 
-        The condition is asked again whenever something happened at the service.
+        The condition is asked again whenever something happened at the service, and now and then.
 
         Raises:
             NotInTime: an AssertionError that says what the service saw last.
@@ -280,7 +287,9 @@ class LocalJobs:
                 async with asyncio.timeout(within):
                     while not condition():
                         self._changed.clear()
-                        await self._changed.wait()
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(LOOK_S):
+                                await self._changed.wait()
             except TimeoutError:
                 return bool(condition())
             return True

@@ -18,7 +18,7 @@ Rule 5: what befalls requests on their way, and who watches them, is a ``Stage``
 
 import asyncio
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from simulator.jobs import JobsService
@@ -130,6 +130,8 @@ class Host:
         self.stage: Stage | None = None
         self.disconnects: list[Disconnect] = []
         """One per door that has connections."""
+        self.connected: list[Callable[[], Iterable[str]]] = []
+        """One per such door: the client ids of those that are connected."""
         self.effects_told = 0
         self._loop = loop
         self._stopwatch = stopwatch

@@ -105,6 +105,8 @@ class ServeOptions:
     """Create the AWS CLI page's sample job at the start."""
     quotas: Literal["aws"] | None = None
     """Throttle and limit as AWS does."""
+    events: bool = False
+    """Publish job events from the start; at AWS they are off until somebody asks."""
     tls: TlsOptions | None = None
     keys: tuple[str, str] | None = field(default=None, repr=False)
     """Access key and secret key to verify signatures with; None: they are not verified."""
@@ -231,6 +233,8 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
         now = options.utc_now().timestamp()
         epoch = now if scenario is None else scenario.scenario.epoch_s
     service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
+    if options.events:
+        service.events.update({"JOB": True, "JOB_EXECUTION": True}, 0.0)
     if options.sample:
         create_sample(service)
     loop = asyncio.get_running_loop()

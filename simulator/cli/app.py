@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, gates, provisioning, serving, studies, trials
+from simulator.cli import fitting, gates, provisioning, serving, studies, trials, watches
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -166,6 +166,7 @@ def run(
 
 app.command()(serving.serve)
 app.command()(serving.certs)
+app.command()(watches.watch)
 app.command()(studies.explain)
 app.command()(studies.sweep)
 app.command()(studies.shrink)
