@@ -97,7 +97,7 @@ def test_github_is_shown_what_failed_and_where(folder: Path) -> None:
 
 
 def test_what_does_not_fit_the_budget_is_told(folder: Path) -> None:
-    done = ci(folder, "endless.yaml", "passes.yaml", "--jobs", "1", "--budget", "2s", "--json",
+    done = ci(folder, "endless.yaml", "passes.yaml", "--jobs", "1", "--budget", "1s", "--json",
               "--out", "out", "--junit", "all.xml")  # fmt: skip
     assert done.returncode == 5, done.stderr
     outcomes = {one["scenario"]: one["outcome"] for one in json.loads(done.stdout)}

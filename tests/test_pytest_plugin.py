@@ -61,6 +61,17 @@ def test_time_may_follow_the_wall_clock(jobs_service, fleet):
     with pytest.raises(UsageError, match="stepped"):
         jobs_service.advance("1m")
 
+def test_boto3_of_the_agents_own(jobs_service):
+    import boto3
+
+    jobs_service.create_job("J", ["T"])
+    client = boto3.client(
+        "iot-jobs-data", endpoint_url=jobs_service.http_url, region_name="eu-west-1",
+        aws_access_key_id="x", aws_secret_access_key="x",
+    )
+    assert client.start_next_pending_job_execution(thingName="T")["execution"]["jobId"] == "J"
+    client.close()
+
 @pytest.mark.jobfleet(clok="wall")
 def test_a_wrong_marker(jobs_service):
     pass
@@ -84,7 +95,7 @@ def test_the_docs_examples_and_our_own(pytester: pytest.Pytester) -> None:
         "-W", "error", "--strict-markers", "-rfE", "-s", timeout=60
     )
     told = done.stdout.str()
-    assert done.parseoutcomes() == {"passed": 16, "failed": 1, "errors": 2}, told
+    assert done.parseoutcomes() == {"passed": 17, "failed": 1, "errors": 2}, told
     done.stdout.fnmatch_lines(
         [
             "FAILED test_own.py::test_that_fails*NotInTime: SUCCEEDE*",

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
@@ -15,6 +16,15 @@ from simulator.terminal import Colour, painted
 if TYPE_CHECKING:
     from simulator.gate import Result
     from simulator.report.github import Reported
+
+OF_CODE: Final[dict[int, tuple[str, str]]] = {
+    0: ("passed", ""),
+    1: ("failed", ""),
+    3: ("target lost", "the target could not be reached, or was lost"),
+    4: ("not to be trusted", "the generator could not keep its own schedule"),
+    INTERRUPTED_CODE: ("interrupted", "interrupted: the verdict is of what was seen until then"),
+}
+"""What an exit code of a run says."""
 
 COLOURS: Final[dict[str, Colour]] = {"passed": "green", "skipped": "bright_black"}
 
@@ -72,7 +82,7 @@ def ci(
     several hold, the first of these. 0: all passed; 130: interrupted.
     """
     from simulator.errors import UsageError
-    from simulator.gate import Gate, code_of, cores, entries
+    from simulator.gate import Gate, Result, code_of, cores, entries
     from simulator.report.github import as_markdown
     from simulator.report.tap import as_tap
     from simulator.scenario.units import parse_duration
@@ -83,6 +93,8 @@ def ci(
         budget_s = None if budget is None else parse_duration(budget)
     except ValueError as error:
         raise UsageError(f"--budget: {error}") from None
+    if junit is not None and not junit.parent.is_dir():
+        raise UsageError(f"--junit {junit}: there is no folder {junit.parent}")
     listed = entries(scenarios, seed, max_things)
     gate = Gate(listed, out, budget_s, cores() if jobs is None else jobs)
     stopping = until_interrupted()
@@ -92,11 +104,13 @@ def ci(
         if not quiet:
             say(_line(result, sys.stderr), err=True)
     done = {result.entry.name for result in results}
+    left = [entry for entry in listed if entry.name not in done]  # only where it was interrupted
+    results += [Result(entry, "not run", "interrupted") for entry in left]
     results.sort(key=lambda one: listed.index(one.entry))
     reports = [_reported(result) for result in results]
     file = junit or gate.folder.path / "junit.xml"
     _write(file, gate.junit(results))
-    note = f"{len(results)} of {len(listed)} scenarios in {gate.wall_s:.0f} s of wall time"
+    note = f"{len(done)} of {len(listed)} scenarios in {gate.wall_s:.0f} s of wall time"
     tell_github(reports, as_markdown(reports, note))
     if tap:
         typer.echo(as_tap(reports), nl=False)
@@ -108,8 +122,7 @@ def ci(
         say(f"{_counted(results)}; {gate.wall_s:.1f} s{_of_budget(budget_s)}")
         say(f"JUnit: {file}")
     if stopping():
-        missing = ", ".join(one.name for one in listed if one.name not in done)
-        say(f"Interrupted; not rehearsed: {missing or 'none'}", err=True)
+        say("Interrupted", err=True)
         raise typer.Exit(INTERRUPTED_CODE)
     raise typer.Exit(code_of(results))
 
@@ -128,8 +141,8 @@ def tell_github(reports: "Sequence[Reported]", markdown: str) -> None:
         typer.echo(f"Note: {failure}", err=True)
 
 
-def tell_github_of(path: Path, run_directory: Path) -> None:
-    """The same of one run that left its directory behind."""
+def tell_github_of(path: Path, run_directory: Path, code: int) -> None:
+    """The same of one run that left its directory behind, and its exit code."""
     from simulator.report import github
 
     if not github.asked_for():
@@ -138,13 +151,12 @@ def tell_github_of(path: Path, run_directory: Path) -> None:
 
     from simulator.report.summary import Summary
 
-    try:
+    outcome, note = OF_CODE.get(code, ("ended", f"exit code {code}: its log says why"))
+    summary = None
+    with suppress(OSError):  # it may not have come so far
         text = (run_directory / "summary.json").read_bytes()
-    except OSError:
-        return  # it did not come so far, and has said why
-    summary = msgspec.json.decode(text, type=Summary)
-    outcome = "passed" if summary.verdict.passed else "failed"
-    reports = [github.Reported(path, outcome, summary.ended, summary)]
+        summary = msgspec.json.decode(text, type=Summary)
+    reports = [github.Reported(path, outcome, note or (summary.ended if summary else ""), summary)]
     tell_github(reports, github.as_markdown(reports))
 
 

@@ -45,7 +45,10 @@ def rehearse(
     with _shown(None if quiet else rehearsal):
         finished = rehearsal.run()
     directory.write(finished, started)
-    tell_github_of(scenario, directory.path)
+    code = 0 if finished.summary.verdict.passed else 1
+    if finished.summary.ended == INTERRUPTED:
+        code = INTERRUPTED_CODE
+    tell_github_of(scenario, directory.path, code)
     if as_json:
         typer.echo(as_text(finished.summary), nl=False)
     elif quiet:
@@ -53,9 +56,7 @@ def rehearse(
     else:
         typer.echo(render(finished.summary, finished.wall_s))
     typer.echo(f"Run directory: {directory.path}", err=as_json)
-    if finished.summary.ended == INTERRUPTED:
-        return INTERRUPTED_CODE
-    return 0 if finished.summary.verdict.passed else 1
+    return code
 
 
 def live(
@@ -108,7 +109,7 @@ def live(
     if signalled:
         process.kill()
     code = process.wait()
-    tell_github_of(scenario, directory)
+    tell_github_of(scenario, directory, code)
     if signalled and not (directory / "summary.json").exists():
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE

@@ -51,11 +51,11 @@ def of_error(error: Exception) -> Iterator[str]:
 
 
 def of_run(reported: Reported) -> Iterator[str]:
-    """One annotation for each expectation that failed, at its line; or for what came of it else."""
+    """One annotation for each expectation that failed, at its line, and for any other end."""
     path, summary = reported.path, reported.summary
+    if reported.outcome not in ("passed", "failed", "skipped"):
+        yield annotation(reported.note, f"{path.stem}: {reported.outcome}", path)
     if summary is None:
-        if reported.outcome != "skipped":
-            yield annotation(reported.note, f"{path.stem}: {reported.outcome}", path)
         return
     lines = _lines(path)
     for one in summary.verdict.expectations:
