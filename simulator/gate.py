@@ -201,7 +201,7 @@ def _rehearse(task: _Task) -> Result:
     except JobfleetError as error:
         result = Result(entry, "died", str(error))
     except KeyboardInterrupt:  # cut off before it had begun
-        result = Result(entry, "cut off", "the budget was used up before it began")
+        result = Result(entry, "cut off", "the budget was used up, and nothing summed up")
     except Exception as error:  # a fault of ours: told with its scenario, and the others go on
         result = Result(entry, "died", f"{type(error).__name__}: {error}")
     finally:

@@ -189,7 +189,8 @@ def _expected(result: "Result") -> str:
 def _line(result: "Result", stream: TextIO) -> str:
     """One line of one scenario."""
     outcome, entry = result.outcome, result.entry
-    shown = painted(f"{outcome:<8}", COLOURS.get(outcome, "red"), stream)
+    word = outcome if outcome in COLOURS else outcome.upper()
+    shown = painted(f"{word:<8}", COLOURS.get(outcome, "red"), stream)
     line = f"{shown} {entry.name:<22} {entry.things:>9,} things {_expected(result):>9}"
     line += f" {result.wall_s:>6.1f} s"
     return f"{line}  {result.note}".rstrip()
