@@ -8,9 +8,10 @@ Rule 3: nothing here ends a run: a picture that cannot be drawn is not worth one
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TextIO
 
 from simulator.jobs.model import STATUSES
@@ -93,8 +94,10 @@ def clock(seconds: float) -> str:
     return (f"{days}d " if days else "") + f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
 
 
-def view_for(about: About, stream: TextIO | None = None) -> View:
-    """A picture where one can be drawn, else lines."""
+def view_for(
+    about: About, stream: TextIO | None = None, say: Callable[[str], object] | None = None
+) -> View:
+    """A picture where one can be drawn, else lines; ``say`` writes one of these."""
     stream = sys.stderr if stream is None else stream
     if is_drawable(stream):
         from rich.console import Console
@@ -102,7 +105,14 @@ def view_for(about: About, stream: TextIO | None = None) -> View:
         console = Console(file=stream, no_color=not has_colours(stream), highlight=False)
         if console.width >= NARROWEST:
             return Picture(about, console)
-    return Lines(stream)
+    return Lines(say or partial(_write, stream))
+
+
+def _write(stream: TextIO, line: str) -> None:
+    """A line, if anybody reads it."""
+    with suppress(OSError):
+        stream.write(line + "\n")
+        stream.flush()
 
 
 # ------------------------------------------------------------------------------- in words
@@ -111,8 +121,8 @@ def view_for(about: About, stream: TextIO | None = None) -> View:
 class Lines:
     """One line a second, or every few."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
         self._recent = Recent()
         self._said = 0.0
 
@@ -121,9 +131,7 @@ class Lines:
         rates = self._recent.rates(snapshot)
         if snapshot.wall_s - self._said >= EVERY_S[snapshot.virtual] - 0.2:
             self._said = snapshot.wall_s
-            with suppress(OSError):  # nobody reads it any more
-                self._stream.write(as_line(snapshot, rates) + "\n")
-                self._stream.flush()
+            self._say(as_line(snapshot, rates))
 
     def close(self) -> None:
         """There is nothing to take back."""

@@ -13,7 +13,16 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, gates, provisioning, serving, studies, trials, watches
+from simulator.cli import (
+    fitting,
+    gates,
+    provisioning,
+    results,
+    serving,
+    studies,
+    trials,
+    watches,
+)
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -57,19 +66,28 @@ JsonOption = Annotated[
 ]
 
 
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Requests of the whole fleet, as in 200/s (default: load.budget).", show_default=False
+    ),
+]
+
+
 @app.command()
 def rehearse(
     scenario: ScenarioArgument,
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, as_json))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, as_json, budget))
 
 
 @app.command()
@@ -81,6 +99,7 @@ def run(
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     transport: Annotated[
@@ -92,7 +111,8 @@ def run(
     target: Annotated[
         str | None,
         typer.Option(
-            help="mqtt(s)://, ws(s):// or http(s)://HOST[:PORT] instead of our own.",
+            help="mqtt(s)://, ws(s):// or http(s)://HOST[:PORT] instead of our own; or aws, "
+            "aws:mqtts, aws:wss: your account's endpoint.",
             show_default=False,
         ),
     ] = None,
@@ -129,7 +149,20 @@ def run(
         bool, typer.Option("--sigv4", help="Sign with AWS credentials (wss, https).")
     ] = False,
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Of AWS credentials.", envvar="AWS_PROFILE")
+    ] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="With --target aws: another control plane.")
+    ] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Serve /metrics for Prometheus there; 0 picks a free port.", show_default=False
+        ),
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Where that port is.")] = "127.0.0.1",
     service_host: ServiceHost = "127.0.0.1",
     processes: Processes = None,
     master: Master = False,
@@ -153,12 +186,26 @@ def run(
         raise typer.Exit(runs.work(parts))
     if scenario is None:
         raise UsageError("run needs a scenario file, or --worker")
-    runs.admit(scenario, (target, control), i_own_this_target or [], account)
+    owned = i_own_this_target or []
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
-    extra = [*parts.options(), "--service-host", service_host]
+    if profile is not None:
+        os.environ["AWS_PROFILE"] = profile  # whoever signs finds it there, in Locust's process too
+    if target is not None and target.partition(":")[0] == "aws":
+        from simulator import aws_target
+
+        found = aws_target.find(target, control, options, account, profile, endpoint_url)
+        target, control, options = found.target, found.control, found.options
+        typer.echo(f"AWS, region {options.region}: {target}", err=True)
+    elif endpoint_url is not None:
+        raise UsageError("--endpoint-url is for --target aws; another target has --control")
+    runs.admit(scenario, (target, control), owned, account, budget, options.region)
+    extra = [*parts.options(), "--service-host", service_host, *runs.limits(owned, account, budget)]
+    if metrics_port is not None:
+        runs.check_free(metrics_host, metrics_port)
+        extra += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     raise typer.Exit(
         runs.live(
-            scenario, seed, things, out, transport, target, control, options, extra,
+            scenario, seed, things, out, transport, target, control, options, extra, budget,
             quiet=quiet, as_json=as_json,
         )
     )  # fmt: skip
@@ -174,6 +221,8 @@ app.command()(trials.try_agent)
 app.command()(gates.ci)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(results.records)
+app.command()(results.compare)
 app.command()(provisioning.provision)
 app.command()(provisioning.cleanup)
 
