@@ -34,13 +34,14 @@ ROOMS: Final = {
     "serve": "the service on real ports; trials of other agents",
     "live": "the fleet on real sockets, Locust measuring",
     "provisioning": "a fleet in an AWS account",
+    "testing": "a service in a test, whose time the test moves",
     "aws_cli": "the AWS CLI's own commands",
     "cli": "the command line",
 }
 """What is behind each door. A new package needs a line here."""
 
 SHARED: Final = {
-    "errors": "errors refusals exit_codes",
+    "errors": "errors refusals exit_codes terminal",
     "clock": "errand timers clock garbage today machine",
     "records": "results executions snapshots generator expectations report.summary",
     "connections": "allotment open_files interlock certificates mqtt_client websocket_client "
@@ -50,10 +51,11 @@ SHARED: Final = {
     "pacing",
     "report": "progress run_directory finished_run export tables table_files",
     "run": "run resolved standstill",
-    "studies": "explain sweep shrink",
-    "serve": "ports playbook serve trial trying embedded",
+    "studies": "explain sweep shrink gate",
+    "testing": "local_settings sightings stepped_clock service_thread sdk_client background crowd pytest_plugin",
+    "serve": "ports watching playbook serve trial trying embedded",
     "live": "live live_share live_options live_jobs live_member live_crew live_run live_metrics "
-    "live_watchdog run_metrics rollout_view aws_target locust_rollout contention stage "
+    "live_watchdog live_view run_metrics rollout_view aws_target locust_rollout contention stage "
     "locust_feed locust_http locust_shapes locust_contention locust_control_plane locust_bridge",
 }  # fmt: skip
 """Modules that live together without being a package."""

@@ -5,11 +5,15 @@ The house in reading order (a module imports only from what stands above it here
     errors.py        every exception we raise
     refusals.py      why a connection did not come about, in words
     exit_codes.py    what the exit code of a command means
+    terminal.py      what a stream can show
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
                      enrolment, templates, control_plane, listings, data_plane, service, wire,
                      rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
+    service_thread.py a loop in a thread of somebody's test
+    sdk_client.py    clients of the AWS SDK for a service of ours
+    stepped_clock.py time that stands still until somebody moves it
     timers.py        what is due when
     errand.py        a coroutine that the virtual loop drives itself
     clock.py         the virtual event loop
@@ -21,7 +25,7 @@ The house in reading order (a module imports only from what stands above it here
     results.py       one flat record per exchange
     generator.py     how far the generator is behind: loop lag, slip, CPU
     executions.py    what became of executions, in columns
-    snapshots.py     one look at a live run; run_metrics.py the same for Prometheus
+    snapshots.py     one look at a run that goes on; run_metrics.py the same for Prometheus
     report/summary.py what ``summary.json`` holds
     expectations.py  which number, of what part of a run, and what it should be
     allotment.py     which worker has which things
@@ -35,6 +39,7 @@ The house in reading order (a module imports only from what stands above it here
     targets.py       what a live run is aimed at: URL, TLS, signatures
     aws_target.py    where AWS itself is, as a target
     websocket_client.py the client's end of MQTT over WebSocket
+    watching.py      a service's job events, followed
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times
     sample.py        the job of the AWS CLI page's example
@@ -54,22 +59,28 @@ The house in reading order (a module imports only from what stands above it here
     scenario/        the YAML file
     report/          what a service says at the end (executions) and records, gathered (evidence),
                      counted (counts, timeouts, budget, timeline), folded into the summary (fold),
-                     judged (verdict), written (text, junit)
+                     judged (verdict), written (text, junit, github, tap)
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
     tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
     compare/         two finished runs beside each other: statistics, samples, measures, verdict
-    progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
     resolved.py      a scenario settled, and what is built of it for a run
     run.py           where everything meets
+    live_view.py     a run on a terminal while it goes on
     explain/         what is to be expected of a scenario, by arithmetic
     sweep/           a grid of settings rehearsed with many seeds
+    gate.py          many scenarios as one gate of a CI job
     shrink.py        the fewest things that still fail
     playbook.py      a scenario played to a service
     ports.py         listening sockets
     serve.py         the service on real ports
+    local_settings.py what a test may ask of its service
+    sightings.py     what it sees of it
+    background.py    the same in a thread of somebody's test
+    crowd.py         other things beside the agent that is tested there
+    pytest_plugin.py fixtures for that
     trial.py         the verdict on somebody's agent
     trying.py        that agent as processes
     embedded.py      the same in a process of its own

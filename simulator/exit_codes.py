@@ -7,15 +7,18 @@ FAILED: Final = 1
 WRONG: Final = 2
 LOST: Final = 3
 LATE: Final = 4
+UNDONE: Final = 5
 INTERRUPTED: Final = 130
 
 MEANING: Final = {
     PASSED: "all expectations met",
     FAILED: "an expectation failed",
     WRONG: "the scenario or the command line is wrong (or a port is in use, too few open files, or "
-    "virtual time stands still, or another service owns these things on the broker)",
+    "virtual time stands still, or another service owns these things on the broker, or the journal "
+    "cannot be used or written)",
     LOST: "the target could not be reached, or was lost",
     LATE: "the generator could not keep its own schedule (p99 slip above `load.max_slip`)",
+    UNDONE: "`jobfleet ci`: the budget was used up before all scenarios were done",
     INTERRUPTED: "interrupted: everything was drained and written, the verdict is of what was seen",
 }
 
@@ -29,6 +32,7 @@ DEEDS: Final = {
     "the run directory.",
     LATE: "Do not trust the numbers. Give the generator more processes (`--processes`), a slower "
     "ramp or fewer things; or allow more by `load.max_slip`.",
+    UNDONE: "Give `--budget` more, or `--max-things`; what was done has passed.",
     INTERRUPTED: "Nothing; `jobfleet sweep` with the same `--out` goes on where it was.",
 }
 """What to do then."""

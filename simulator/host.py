@@ -18,7 +18,7 @@ Rule 5: what befalls requests on their way, and who watches them, is a ``Stage``
 
 import asyncio
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, get_args
 
 from simulator.jobs import JobsService
@@ -88,6 +88,27 @@ OPERATIONS: Final[dict[type[DataRequest], str]] = {
 THROTTLED: Final = "Rate exceeded"
 """The message of a request that was throttled by an incident."""
 
+
+class Timer(Protocol):
+    """What is set, and can be taken back."""
+
+    def cancel(self) -> object:
+        """Let it not come."""
+
+
+class Timepiece(Protocol):
+    """What a host asks of its loop: its time, and to be called at a time. A loop is one."""
+
+    def time(self) -> float:
+        """Seconds."""
+
+    def call_soon(self, callback: Callable[[], object], /) -> Timer:
+        """Call it in the next turn."""
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
+        """Call it when ``time`` has come so far."""
+
+
 Disconnect = Callable[[Container[str]], int]
 """Closes the connections of things with these names, and says how many."""
 
@@ -98,24 +119,29 @@ class Host:
     def __init__(
         self,
         service: JobsService,
-        loop: asyncio.AbstractEventLoop,
+        loop: Timepiece,
         time_scale: float = 1.0,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
-        """``stopwatch`` reads seconds that pass while work is done; None on a virtual loop."""
+        """``stopwatch`` reads seconds that pass while work is done; None on a virtual loop.
+
+        ``loop`` is the event loop, or another timepiece on it.
+        """
         self.service = service
         self.time_scale = time_scale
         self.listeners: list[Listener] = []
         self.stage: Stage | None = None
         self.disconnects: list[Disconnect] = []
         """One per door that has connections."""
+        self.connected: list[Callable[[], Iterable[str]]] = []
+        """One per such door: the client ids of those that are connected."""
         self.effects_told = 0
         self._loop = loop
         self._stopwatch = stopwatch
         self._start = loop.time()
         self._hinted: dict[str, None] = {}
         self._armed: float | None = None
-        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._timer: Timer | None = None
 
     def now(self) -> float:
         """Seconds of scenario time since the service began."""

@@ -28,6 +28,7 @@ from simulator.live import unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
 from simulator.live_jobs import GOING_ON, LiveJobs
 from simulator.live_options import aimed_at, connections, settled
+from simulator.live_view import About, Lines, View, view_for
 from simulator.live_watchdog import GRACE_S, WRITING_S, end_after, end_no_more, say
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
@@ -35,7 +36,7 @@ from simulator.owner import Owner
 from simulator.report.executions import Outcome
 from simulator.report.lag import of_generator, warnings
 from simulator.report.latencies import as_log, as_table, histograms
-from simulator.report.summary import COMPLETED
+from simulator.report.summary import COMPLETED, as_text
 from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
@@ -95,6 +96,10 @@ class LiveRun:
         self.buckets = LatencyBuckets()
         self.snapshots = history()
         """One a second, oldest first."""
+        self._quiet, self._as_json = bool(options.quiet), bool(options.summary_json)
+        about = About.of(self.resolved)
+        # Locust's own tables, or its page, would be drawn over.
+        self._view: View = view_for(about, say=say) if options.brief else Lines(say)
         self.met = False
         """Whether any thing was ever answered."""
         self._service_host = options.service_host
@@ -222,16 +227,9 @@ class LiveRun:
         return snapshot
 
     def _progress(self, now: float) -> None:
-        before = self.snapshots[-1] if self.snapshots else None
         snapshot = self._snap(now)
-        counts = " ".join(f"{status}={count}" for status, count in snapshot.executions.items())
-        fresh, since = (before.requests, before.wall_s) if before else (0, 0.0)
-        rate = (snapshot.requests - fresh) / max(0.1, now - since)
-        line = (
-            f"{now:5.0f}s  {snapshot.connected}/{snapshot.things} connected  "
-            f"{counts}  {rate:,.0f} requests/s  {snapshot.failures} failures"
-        )
-        say(line)
+        if not self._quiet:
+            self._view.show(snapshot)
 
     def end(self, why: str, exit_code: int = 0) -> None:
         """End the run: Locust stops its users and then asks for the summary."""
@@ -270,6 +268,7 @@ class LiveRun:
     def _finish(self) -> None:
         clock_s = self.crew.now()
         gevent.kill(self._watching)
+        self._view.close()
         self.owner.close()  # it may have been in the middle of a request
         alone = self.crew.look()
         if not self.ended and alone:  # Locust has noticed it first
@@ -354,7 +353,13 @@ class LiveRun:
         if finished is None or self._told:
             return
         self._told = True
+        out = sys.stderr if self._as_json else sys.stdout
         lines = [render(finished.summary, finished.wall_s), *as_table(self.latencies), ""]
+        if self._as_json:
+            say(as_text(finished.summary).rstrip("\n"), sys.stdout)
+            lines = []
+        elif self._quiet:
+            lines = [f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}"]
         lines += what_happened(finished.extra.get("workers", []))
         load, generator = self.resolved.scenario.load, finished.summary.generator
         if generator is not None:
@@ -374,7 +379,7 @@ class LiveRun:
         for what, count in self.crew.oddities.items():
             lines.append(f"Of the target: {count:,} {what}.")
         lines.append(f"Run directory: {self.directory.path}")
-        say("\n".join(lines), sys.stdout)
+        say("\n".join(lines), out)
 
 
 def exit_code_of(error: BaseException) -> int:

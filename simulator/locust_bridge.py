@@ -32,6 +32,7 @@ from simulator.live_share import MESSAGE, Worker
 from simulator.live_watchdog import follow_parent, say
 from simulator.locust_rollout import add_tab
 from simulator.targets import POLL_S, redacted
+from simulator.terminal import painted
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,8 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
     group.add_argument("--metrics-port", type=int, default=None, help="For Prometheus; 0: any")
     group.add_argument("--metrics-host", default="127.0.0.1", help="Where that port is")
+    group.add_argument("--quiet", action="store_true", help="Say only the verdict")
+    group.add_argument("--summary-json", action="store_true", help="Print summary.json alone")
     group.add_argument("--brief", action="store_true", help="Leave out Locust's own tables")
 
 
@@ -258,7 +261,7 @@ def _dismiss(runner: object) -> None:
 def _give_up(error: Exception, runner: object = None) -> None:
     """End the process: from a greenlet or an init listener, before anything is worth a drain."""
     if isinstance(error, JobfleetError):
-        say(f"Error: {error}")
+        say(f"{painted('Error:', 'red', sys.stderr)} {error}")
     else:
         log.error("a fault in jobfleet", exc_info=error)
     sys.stdout.flush()

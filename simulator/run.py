@@ -30,7 +30,6 @@ from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.machine import machine
-from simulator.progress import Progress
 from simulator.report.executions import Outcome, outcome_of
 from simulator.report.fold import About, fold
 from simulator.report.junit import as_junit
@@ -40,6 +39,7 @@ from simulator.resolved import Resolved as Resolved
 from simulator.results import Recorder, Records
 from simulator.run_directory import SCENARIO, Folder
 from simulator.scenario.model import DEFAULT_SEED as DEFAULT_SEED
+from simulator.snapshots import Snapshot, Tally, of_rehearsal
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.today import utc_now as utc_now
@@ -53,8 +53,7 @@ SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
 
 WATCH_S: Final = 30.0
-SAY_S: Final = 0.5
-"""Wall time between two looks at how far a rehearsal is."""
+SAY_S: Final = 0.5  # wall time between two looks at how far a rehearsal is
 DRAIN_EVERY: Final = 2_000
 """Every ``WATCH_S`` virtual seconds, records are packed if so many are fresh: a million of them as
 Python tuples would be a gigabyte, and a cold one."""
@@ -134,7 +133,7 @@ class Rehearsal:
             UsageError: in this scenario, virtual time would never get on.
         """
         self.resolved = resolved
-        self.progress: Callable[[Progress], None] | None = None
+        self.progress: Callable[[Snapshot], None] | None = None
         """Is told now and then how far it is."""
         self._ended: asyncio.Future[str] | None = None
         scenario = resolved.scenario
@@ -248,23 +247,24 @@ class Rehearsal:
 
     async def _watch(self, world: World, service: JobsService) -> None:
         """Pack records now and then, and say how far the run is."""
-        until = self.resolved.scenario.load.until
+        until, things = self.resolved.scenario.load.until, self.resolved.scenario.things
         often, rarely = min(until / 200, WATCH_S), until / 200
-        wait, seen = often, 0
+        wait, seen, progress, tally = often, 0, self.progress, Tally()
         began = said = time.perf_counter()
         while True:
             await asyncio.sleep(wait)
             fresh = len(world.recorder.fresh)
             # Where nothing happens for years, nobody needs to look every half minute.
             wait = often if fresh != seen else min(2 * wait, rarely)
-            if fresh > DRAIN_EVERY:
-                world.recorder.drain()
-                fresh = 0
+            telling = progress is not None and time.perf_counter() - said > SAY_S
+            if fresh > DRAIN_EVERY or (telling and fresh):
+                drained, fresh = world.recorder.drain(), 0
+                if progress is not None:
+                    tally.take(drained)
             seen = fresh
-            if self.progress is not None and time.perf_counter() - said > SAY_S:
-                said = time.perf_counter()
-                jobs = service.jobs.values()
-                self.progress(Progress.of(jobs, world.now(), until, said - began))
+            if progress is not None and telling:
+                said, jobs = time.perf_counter(), service.jobs.values()
+                progress(of_rehearsal(jobs, tally, world.now(), until, said - began, things))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from simulator.endpoints.sigv4 import Verifier
 from simulator.endpoints.tls import Identification, TlsEndpoint
 from simulator.errors import JobfleetError, UsageError
 from simulator.garbage import short_pauses
-from simulator.host import Host
+from simulator.host import Host, Timepiece
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
 from simulator.jobs.rest import ENDPOINT_TYPES, Rest
@@ -104,6 +104,8 @@ class ServeOptions:
     """Create the AWS CLI page's sample job at the start."""
     quotas: Literal["aws"] | None = None
     """Throttle and limit as AWS does."""
+    events: bool = False
+    """Publish job events from the start; at AWS they are off until somebody asks."""
     tls: TlsOptions | None = None
     keys: tuple[str, str] | None = field(default=None, repr=False)
     """Access key and secret key to verify signatures with; None: they are not verified."""
@@ -120,6 +122,8 @@ class ServeOptions:
     """Where every command is kept, and done again at the next start."""
     utc_now: Callable[[], datetime] = utc_now
     """Reads the calendar: for the ``Date`` header and the age of signatures."""
+    timepiece: Timepiece | None = None
+    """By which the service lives, instead of the loop; the network stays with the loop."""
 
 
 def plain_host(options: ServeOptions) -> str:
@@ -252,9 +256,12 @@ def _host(
 ) -> "tuple[Host, Playbook | None]":
     """The service on the running loop, with all that its journal knows of it."""
     service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
+    if options.events:
+        service.events.update({"JOB": True, "JOB_EXECUTION": True}, 0.0)
     if options.sample:
         create_sample(service)
-    loop, scale, stopwatch = asyncio.get_running_loop(), options.time_scale, time.perf_counter
+    loop: Timepiece = asyncio.get_running_loop() if (t := options.timepiece) is None else t
+    scale, stopwatch = options.time_scale, time.perf_counter
     if journal is None:
         host = Host(service, loop, scale, stopwatch)
     else:

@@ -1,19 +1,27 @@
-"""One look at a live run while it goes on: what a terminal, Locust's page and Prometheus show.
+"""One look at a run while it goes on: what a terminal, Locust's page and Prometheus show.
 
 Rule 1: a snapshot is plain values; whoever shows it computes nothing but differences.
 Rule 2: counts are since the run began. What the service says (executions) is as old as the last
         look at it; what the things did is of all records that have come.
+Rule 3: the share that is done is that of executions that ended, of all that there are and will be;
+        or that of the time until the run ends at the latest, where that is more (things that hang
+        may wait for it). What is still to come is taken to go as fast as what has been, once
+        ``WARM_S`` seconds are seen.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from simulator import results
+from simulator.jobs.model import STATUSES, Job
 from simulator.results import Records
+
+WARM_S: Final = 1.0
+"""Seconds of wall time before anything is said of the end."""
 
 KEPT: Final = 3_600
 """Snapshots of a run, one a second: the last hour."""
@@ -55,6 +63,23 @@ class Snapshot:
     conflicts: Mapping[str, int]
     """By cause; those that are not zero."""
     lag: Lag
+    virtual: bool = False
+    """Whether it is a rehearsal: nothing lags then, and ``connected`` is not known."""
+
+    @property
+    def done(self) -> float:
+        """The share that is done, from 0 to 1."""
+        there = sum(self.executions.values())
+        pending = self.executions.get("QUEUED", 0) + self.executions.get("IN_PROGRESS", 0)
+        ended = (there - pending) / (there + self.to_come) if there + self.to_come else 0.0
+        return min(1.0, max(ended, self.scenario_s / self.until_s))
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds of wall time until it is over, or None while nobody can tell."""
+        if self.wall_s < WARM_S or not self.done:
+            return None
+        return self.wall_s * (1 - self.done) / self.done
 
 
 class Tally:
@@ -85,3 +110,32 @@ class Tally:
 def history() -> deque[Snapshot]:
     """An empty run's snapshots, oldest first."""
     return deque(maxlen=KEPT)
+
+
+def of_rehearsal(
+    jobs: Iterable[Job], tally: Tally, virtual_s: float, until_s: float, wall_s: float, things: int
+) -> Snapshot:
+    """Look at the jobs that there are now."""
+    counts, to_come = dict.fromkeys(STATUSES, 0), 0
+    for job in jobs:
+        for status, count in job.counts.items():
+            counts[status] += count
+        if job.status in ("IN_PROGRESS", "SCHEDULED"):
+            to_come += len(job.things) - job.released
+    return Snapshot(
+        wall_s=wall_s,
+        scenario_s=virtual_s,
+        until_s=until_s,
+        things=things,
+        connected=0,
+        executions={status: count for status, count in counts.items() if count},
+        released=sum(counts.values()),
+        to_come=to_come,
+        requests=tally.requests,
+        updates=tally.updates,
+        failures=tally.failures,
+        no_reply=tally.no_reply,
+        conflicts=tally.conflicts,
+        lag=Lag(),
+        virtual=True,
+    )

@@ -13,7 +13,16 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, provisioning, results, serving, studies, trials
+from simulator.cli import (
+    fitting,
+    gates,
+    provisioning,
+    results,
+    serving,
+    studies,
+    trials,
+    watches,
+)
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -27,6 +36,7 @@ from simulator.cli.distribution import (
     Processes,
     ServiceHost,
 )
+from simulator.cli.terminal import complain
 from simulator.errors import JobfleetError, ScenarioError, TargetError, TimeStandsStill, UsageError
 
 app = typer.Typer(
@@ -50,6 +60,10 @@ OutOption = Annotated[
     Path | None,
     typer.Option(help="Run directory (default: a fresh one under runs/).", show_default=False),
 ]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print summary.json, and nothing else to standard output.")
+]
 
 
 BudgetOption = Annotated[
@@ -67,12 +81,13 @@ def rehearse(
     things: ThingsOption = None,
     out: OutOption = None,
     budget: BudgetOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, budget))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, as_json, budget))
 
 
 @app.command()
@@ -85,6 +100,8 @@ def run(
     things: ThingsOption = None,
     out: OutOption = None,
     budget: BudgetOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
     transport: Annotated[
         str | None,
         typer.Option(
@@ -187,16 +204,21 @@ def run(
         runs.check_free(metrics_host, metrics_port)
         extra += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     raise typer.Exit(
-        runs.live(scenario, seed, things, out, transport, target, control, options, extra, budget)
-    )
+        runs.live(
+            scenario, seed, things, out, transport, target, control, options, extra, budget,
+            quiet=quiet, as_json=as_json,
+        )
+    )  # fmt: skip
 
 
 app.command()(serving.serve)
 app.command()(serving.certs)
+app.command()(watches.watch)
 app.command()(studies.explain)
 app.command()(studies.sweep)
 app.command()(studies.shrink)
 app.command()(trials.try_agent)
+app.command()(gates.ci)
 app.command()(fitting.fit)
 app.command()(fitting.export)
 app.command()(results.records)
@@ -210,11 +232,12 @@ def check(
     scenarios: Annotated[
         list[Path], typer.Argument(help="Scenario files (YAML).", show_default=False)
     ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Check scenario files: every fault with file, line, key and what is allowed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.check(scenarios))
+    raise typer.Exit(runs.check(scenarios, as_json))
 
 
 @app.command()
@@ -258,12 +281,22 @@ def main() -> None:
     try:
         app(args=_command_first(sys.argv[1:]))
     except JobfleetError as error:
-        typer.echo(f"Error: {error}", err=True)
+        complain(error)
+        _annotate(error)
         sys.exit(exit_code(error))
     except OSError as error:  # a full disk under stdout, say
-        typer.echo(f"Error: {error}", err=True)
+        complain(error)
         sys.stdout = None  # what it holds cannot be written
         sys.exit(1)
+
+
+def _annotate(error: JobfleetError) -> None:
+    """Let GitHub Actions show it, a scenario's faults at their lines."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from simulator.report.github import of_error
+
+        for line in of_error(error):
+            typer.echo(line, err=True)
 
 
 def _command_first(argv: list[str]) -> list[str]:

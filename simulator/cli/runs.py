@@ -8,21 +8,23 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import typer
 
 from simulator import interlock
 from simulator.cli.distribution import Distribution
+from simulator.cli.gates import tell_github_of
+from simulator.cli.interrupts import INTERRUPTED_CODE
 from simulator.errors import ScenarioError
 from simulator.interlock import Bounds
+from simulator.live_view import About, view_for
+from simulator.report import github
+from simulator.report.summary import as_text
 from simulator.report.text import render
 from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
 from simulator.targets import TargetOptions, aim, parse, redacted, transport_for
 from simulator.today import utc_now
-
-INTERRUPTED_CODE: Final = 130
 
 
 def rehearse(
@@ -31,6 +33,7 @@ def rehearse(
     things: int | None,
     out: Path | None,
     quiet: bool,
+    as_json: bool,
     budget: str | None = None,
 ) -> int:
     """Rehearse; return the exit code."""
@@ -43,14 +46,18 @@ def rehearse(
     with _shown(None if quiet else rehearsal):
         finished = rehearsal.run()
     directory.write(finished, started)
-    if quiet:
+    code = 0 if finished.summary.verdict.passed else 1
+    if finished.summary.ended == INTERRUPTED:
+        code = INTERRUPTED_CODE
+    tell_github_of(scenario, directory.path, code)
+    if as_json:
+        typer.echo(as_text(finished.summary), nl=False)
+    elif quiet:
         typer.echo(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
     else:
         typer.echo(render(finished.summary, finished.wall_s))
-    typer.echo(f"Run directory: {directory.path}")
-    if finished.summary.ended == INTERRUPTED:
-        return INTERRUPTED_CODE
-    return 0 if finished.summary.verdict.passed else 1
+    typer.echo(f"Run directory: {directory.path}", err=as_json)
+    return code
 
 
 def live(
@@ -64,10 +71,13 @@ def live(
     options: TargetOptions,
     extra: Sequence[str] = (),
     budget: str | None = None,
+    *,
+    quiet: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Run live in a fresh Locust process; return its exit code. ``extra`` are options of its."""
     transport_for(transport, None)
-    resolved = _resolve(scenario, seed, things, budget=budget)
+    resolved = _resolve(scenario, seed, things, quiet, budget)
     aimed = aim(target, control, options, resolved.scenario.load.time_scale)
     transport = transport_for(transport, aimed and aimed.target)
     directory = RunDirectory(out, resolved.name).path
@@ -76,6 +86,7 @@ def live(
     command += ["--users", str(resolved.scenario.things), "--out", str(directory)]
     command += ["--csv", str(directory / "locust"), "--html", str(directory / "locust.html")]
     command += ["--transport", transport, "--loglevel", "WARNING"]
+    command += ["--quiet"] * quiet + ["--summary-json"] * as_json
     command, environment = _aimed([*command, *extra], target, control, options)
     signalled = False
     process: subprocess.Popen[bytes] | None = None
@@ -104,6 +115,7 @@ def live(
     code = process.wait()
     assert process.stdin is not None
     process.stdin.close()
+    tell_github_of(scenario, directory, code)
     if signalled and not (directory / "summary.json").exists():
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
@@ -190,8 +202,10 @@ def _locust() -> list[str]:
     return [sys.executable, "-P", "-m", "locust", "-f", str(bridge)]
 
 
-def check(scenarios: list[Path]) -> int:
+def check(scenarios: list[Path], as_json: bool = False) -> int:
     """Check files; return 2 if any is wrong."""
+    if as_json:
+        return _check_as_json(scenarios)
     wrong = 0
     for path in scenarios:
         try:
@@ -199,11 +213,29 @@ def check(scenarios: list[Path]) -> int:
         except ScenarioError as error:
             wrong += 1
             typer.echo(str(error), err=True)
+            if github.asked_for():
+                typer.echo("\n".join(github.of_error(error)), err=True)
         else:
             typer.echo(f"{path}: ok, {loaded.scenario.things:,} things")
             for note in loaded.notes:
                 typer.echo(f"  note: {note}")
     return 2 if wrong else 0
+
+
+def _check_as_json(scenarios: list[Path]) -> int:
+    """The same as one JSON array: what a program reads."""
+    found: list[dict[str, object]] = []
+    for path in scenarios:
+        try:
+            loaded = load(path)
+        except ScenarioError as error:
+            found.append({"scenario": str(path), "ok": False, "faults": str(error).splitlines()})
+        else:
+            things = loaded.scenario.things
+            told = {"things": things, "faults": [], "notes": loaded.notes}
+            found.append({"scenario": str(path), "ok": True, **told})
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    return 0 if all(one["ok"] for one in found) else 2
 
 
 def schema() -> None:
@@ -231,14 +263,13 @@ def _resolve(
 
 @contextmanager
 def _shown(rehearsal: Rehearsal | None) -> Iterator[None]:
-    """Show on a terminal how far it is; say nothing elsewhere."""
-    if rehearsal is None or not sys.stderr.isatty():
+    """Show how far it is."""
+    if rehearsal is None:
         yield
         return
-    from rich.console import Console
-
-    from simulator.cli.progress_bar import progress_bar
-
-    with progress_bar(Console(stderr=True)) as bar:
-        rehearsal.progress = bar.show
+    view = view_for(About.of(rehearsal.resolved))
+    rehearsal.progress = view.show
+    try:
         yield
+    finally:
+        view.close()

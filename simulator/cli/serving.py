@@ -140,6 +140,14 @@ def serve(
     sample: Annotated[
         bool, _option("Create that page's SampleJob on MotionSensor1.", "--sample")
     ] = False,
+    events: Annotated[
+        bool,
+        _option(
+            "Publish job events from the start (jobfleet watch); at AWS, and here without it, they "
+            "are off until UpdateEventConfigurations.",
+            "--events",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say the addresses as one line of JSON.")
     ] = False,
@@ -187,6 +195,7 @@ def serve(
         documents=documents,
         s3_endpoint_url=s3_endpoint_url,
         quotas="aws" if quotas == "aws" else None,
+        events=events,
         broker=served_broker,
         journal=journal,
     )

@@ -2,16 +2,13 @@
 
 import json
 import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from simulator.cli.interrupts import INTERRUPTED_CODE, until_interrupted
 from simulator.errors import UsageError
-
-INTERRUPTED_CODE: Final = 130
 
 ScenarioArgument = Annotated[Path, typer.Argument(help="Scenario file (YAML).", show_default=False)]
 ThingsOption = Annotated[
@@ -87,7 +84,7 @@ def sweep(
         raise UsageError("--workers is for this machine; a Dask cluster has its own workers")
     plan = Plan.of(scenario, vary or [], seeds, seed, things, metric or [], objective)
     total = len(plan.cells) * len(plan.seeds)
-    stopping = _until_interrupted()
+    stopping = until_interrupted()
     crew: Crew = Processes(min(workers or _cores(), total)) if dask is None else Dask(dask)
 
     def began(folder: Path, done: int) -> None:
@@ -138,21 +135,6 @@ def sweep(
 def _cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _until_interrupted() -> Callable[[], bool]:
-    """Whether somebody has asked to stop; who asks twice is heard at once."""
-    asked = False
-
-    def stop(*_: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, stop)
-    return lambda: asked
 
 
 def explain(

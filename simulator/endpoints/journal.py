@@ -13,7 +13,6 @@ Rule 4: the first line says of what service it is, and the file is one process's
 Rule 5: a service that cannot write its journal ends: it would promise what it does not keep.
 """
 
-import asyncio
 import errno
 import fcntl
 import logging
@@ -25,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from simulator.errors import InternalError, Rejection, UsageError
-from simulator.host import Host
+from simulator.host import Host, Timepiece
 from simulator.jobs import JobsService
 from simulator.jobs.messages import (
     NOTHING_NEXT,
@@ -269,7 +268,7 @@ class JournalledHost(Host):
     def __init__(
         self,
         service: JobsService,
-        loop: asyncio.AbstractEventLoop,
+        loop: Timepiece,
         time_scale: float,
         stopwatch: Callable[[], float],
         journal: Journal,

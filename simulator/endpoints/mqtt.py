@@ -75,6 +75,7 @@ class MqttEndpoint:
         self._loop = asyncio.get_running_loop()
         host.listeners.append(self._tell)
         host.disconnects.append(self._disconnect)
+        host.connected.append(lambda: self.clients)
 
     async def start(self, listening: socket.socket | None = None) -> None:
         """Serve on a socket that is bound already, or only behind doors that make connections."""

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 
 from simulator import results
-from simulator.progress import Progress
 from simulator.report.summary import Summary
 from simulator.run import Rehearsal, Resolved
 from simulator.scenario import units
+from simulator.snapshots import Snapshot
 from simulator.sweep.grid import Mapping, Source, create_requests
 
 SMALL: Final = 2_000
@@ -70,11 +70,11 @@ def rehearse_small(source: Source, resolved: Resolved, without: str | None = Non
     )
 
 
-def _ending(at: float, rehearsal: Rehearsal) -> Callable[[Progress], None]:
+def _ending(at: float, rehearsal: Rehearsal) -> Callable[[Snapshot], None]:
     """A rehearsal's progress, which ends it when its time is over."""
     ended = False
 
-    def progress(_: Progress) -> None:
+    def progress(_: Snapshot) -> None:
         nonlocal ended
         if not ended and time.perf_counter() > at:
             ended = True

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from xml.etree import ElementTree as ET
 
 from simulator.report.summary import Judged, Summary
@@ -46,6 +46,23 @@ def as_junit(summary: Summary, epoch_s: float) -> bytes:
         _case(suite, summary.scenario, one)
     ET.SubElement(suite, "system-out")
     ET.SubElement(suite, "system-err")
+    return _as_text(suites)
+
+
+def as_single_case(name: str, tag: Literal["error", "skipped"], message: str) -> bytes:
+    """A scenario of which nothing was measured, as a suite with one case that says why."""
+    suites = ET.Element("testsuites")
+    counted = {"tests": "1", "failures": "0", "errors": "0", "skipped": "0", "time": "0.000"}
+    counted["errors" if tag == "error" else "skipped"] = "1"
+    about = {"id": "0", "package": "jobfleet", "name": _clean(name), "hostname": "localhost"}
+    suite = ET.SubElement(suites, "testsuite", {**about, **counted})
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        {"name": "runs to its end", "classname": _clean(name), "time": "0.000"},
+    )
+    why = {"message": _clean(message)}
+    ET.SubElement(case, tag, why if tag == "skipped" else {**why, "type": "NotRehearsed"})
     return _as_text(suites)
 
 

@@ -128,7 +128,7 @@ def a_busy_hour(path: Path) -> list[tuple[int, object]]:
                 seen.append((size, state(host.service)))
 
     with hosted(path) as (host, rest):
-        host._loop.run_until_complete(hour(host, rest))
+        asyncio.get_event_loop().run_until_complete(hour(host, rest))
     return seen
 
 
@@ -159,7 +159,7 @@ def test_time_goes_on_while_nobody_serves(tmp_path: Path) -> None:
         host.handle("t0", None, StartNextPendingJobExecutionRequest())
     with hosted(path, calendar=1000.0 + 125) as (host, _):
         assert host.now() == 125
-        host._loop.run_until_complete(asyncio.sleep(0.001))
+        asyncio.get_event_loop().run_until_complete(asyncio.sleep(0.001))
         assert [one.status for one in host.service.history("t0")] == ["TIMED_OUT", "QUEUED"]
         done_at = host.now()
     with hosted(path, calendar=500.0) as (host, _):
