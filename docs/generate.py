@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from docs import commands, exit_codes, fidelity, house, scenario_keys
+from docs import commands, exit_codes, fidelity, house, scenario_keys, schema
 from simulator.jobs.execution import TRANSITIONS
 
 ROOT: Final = Path(__file__).parents[1]
@@ -48,6 +48,7 @@ WRITERS: Final[dict[Path, Callable[[], str]]] = {
     README: _readme,
     DESIGN: _design,
     fidelity.PAGE: lambda: fidelity.page(fidelity.load()),
+    schema.PAGE: lambda: schema.page(schema.PAGE.read_text(encoding="utf-8")),
     REFERENCE / "commands.md": commands.page,
     REFERENCE / "scenario.md": scenario_keys.page,
     REFERENCE / "exit-codes.md": exit_codes.page,

@@ -19,13 +19,15 @@ The house in reading order (a module imports only from what stands above it here
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
+    generator.py     how far the generator is behind: loop lag, slip, CPU
     executions.py    what became of executions, in columns
-    snapshots.py     one look at a live run
+    snapshots.py     one look at a live run; run_metrics.py the same for Prometheus
     report/summary.py what ``summary.json`` holds
     expectations.py  which number, of what part of a run, and what it should be
     allotment.py     which worker has which things
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
+    pacing.py        whose turn it is to report, and who may send a request
     mqtt_client.py   one MQTT connection as a client
     interlock.py     whose host a load run may go to
     provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,
@@ -54,9 +56,11 @@ The house in reading order (a module imports only from what stands above it here
                      judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
+    tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
+    resolved.py      a scenario settled, and what is built of it for a run
     run.py           where everything meets
     explain/         what is to be expected of a scenario, by arithmetic
     sweep/           a grid of settings rehearsed with many seeds
@@ -71,8 +75,12 @@ The house in reading order (a module imports only from what stands above it here
     live_options.py  what can be checked before a live run
     live_jobs.py     its jobs at the service
     live_share.py    the things of one process, and a worker's duties
+    live_member.py   what a master knows of one worker
     live_crew.py     who the things are with, and what a master knows of its workers
+    rollout_view.py  snapshots as what a page draws
     live_run.py      one live run from its beginning to its summary
+    locust_rollout.py the tab of Locust's web UI that draws it (web/)
+    live_metrics.py  its door for Prometheus
     locust_bridge.py Locust measures it
     contention.py    how often writers with optimistic concurrency conflict, in theory
     stage.py         a service, a fleet and a job for HTTP load

@@ -1,8 +1,11 @@
-"""What became of a rehearsal's executions, in columns: what ``jobfleet export`` prints from.
+"""What became of a run's executions, in columns: what ``jobfleet export`` prints from.
 
 Rule 1: times are seconds of elapsed scenario time; ``started`` is not a number where nothing was.
 Rule 2: things are numbers in the fleet's order of names, jobs in the order of their creation;
         statusDetails are numbers into a table of the few that there are (-1: none).
+Rule 3: a live run hears of its executions by lists, which name neither version nor statusDetails:
+        there both are -1. What AWS does not know, and a run finds out, is the ``truth`` about
+        those that timed out (``report/timeouts.py``).
 """
 
 import json
@@ -31,8 +34,11 @@ COLUMNS: Final[dict[str, str]] = {
     "updated": "f8",
     "version": "i4",
     "details": "i4",
+    "truth": "i1",
 }
 """Each an array of its own: name and numpy type. ``status`` is a place in ``STATUSES``."""
+
+UNKNOWN: Final = -1
 
 
 Details = tuple[tuple[str, str], ...]
@@ -93,7 +99,8 @@ def _fold(
         "started": np.array(list(member("started_at")), COLUMNS["started"]),  # None: not a number
         "updated": column("updated", member("last_updated_at")),
         "version": column("version", member("version")),
-        "details": np.full(n, -1, COLUMNS["details"]),
+        "details": np.full(n, UNKNOWN, COLUMNS["details"]),
+        "truth": np.zeros(n, COLUMNS["truth"]),
     }
     for row, told in enumerate(member("status_details")):
         if told is not None:
@@ -134,9 +141,12 @@ def _things(rows: list[JobExecution], names: Sequence[str]) -> NDArray[Any]:
 
 
 def save(executions: Executions, file: IO[bytes]) -> None:
-    """Write columns; the same executions give the same bytes."""
+    """Write columns, without things that are no fleet's; the same executions, the same bytes."""
+    columns, ours = executions.columns, executions.columns["thing"] >= 0
+    if not ours.all():
+        columns = {name: values[ours] for name, values in columns.items()}
     arrays: dict[str, Any] = {
-        **executions.columns,
+        **columns,
         "jobs": np.array(executions.jobs, np.str_),
         "details_table": np.array(executions.details, np.str_),
         "created": np.array(executions.created, np.float64),
@@ -160,8 +170,7 @@ def load(folder: Path) -> Executions:
             return Executions(columns, tuple(jobs), tuple(details), created, until)
     except FileNotFoundError:
         raise UsageError(
-            f"{folder} holds no {FILE}: it is written by `jobfleet rehearse`, so rehearse the "
-            "scenario (again)"
+            f"{folder} holds no {FILE}: its run was lost or has not ended, so run it again"
         ) from None
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None

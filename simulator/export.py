@@ -1,9 +1,11 @@
-"""A rehearsal's executions as AWS prints or publishes them, from the run directory.
+"""A run's executions as AWS prints or publishes them, from the run directory.
 
 The formats are the outputs of the AWS CLI (version 2: times as ISO 8601) and the messages of
 ``$aws/events/jobExecution/#`` as a recorder keeps them. ``jobfleet fit`` reads them all.
 
-AWS's list for a thing does not name the thing: into a folder, each thing gets a file of its name.
+A live run has its executions from lists, which say neither version nor statusDetails: what needs
+those is refused. AWS's list for a thing does not name the thing: into a folder, each thing gets a
+file of its name.
 """
 
 import json
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from simulator import executions as columns
 from simulator.behaviour import WorkTable
 from simulator.errors import UsageError
-from simulator.executions import Executions
+from simulator.executions import UNKNOWN, Executions
 from simulator.jobs.identity import identity
 from simulator.jobs.messages import JobEvent, JobExecutionEvent
 from simulator.jobs.model import PENDING, STATUSES
@@ -68,9 +70,15 @@ class Exported:
         """Documents of a format, each with the name of its thing ("" where it has none).
 
         Raises:
-            UsageError: no such job; or a list for a job of several, and none is named.
+            UsageError: no such job; or a list for a job of several, and none is named; or the run
+                does not know what the format tells.
         """
         chosen = self._chosen(job_id)
+        if form in (DESCRIBE, EVENTS) and (self.rows.columns["version"] == UNKNOWN).any():
+            raise UsageError(
+                f"--format {form} needs versions and statusDetails, which a live run does not "
+                f"know; {LIST_FOR_JOB} and {LIST_FOR_THING} are possible, or rehearse the scenario"
+            )
         if form == LIST_FOR_JOB:
             found = set(self.rows.columns["job"][chosen].tolist())
             if len(found) > 1:

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from simulator.owner import DELETED, Owner
-from simulator.report.executions import JobEnd, Outcome, listed
+from simulator.owner import DELETED, Listed, Owner
+from simulator.report.executions import JobEnd, Outcome, listed, table_of
 from simulator.run import Resolved, group_of
 
 GOING_ON: Final = ("IN_PROGRESS", "SCHEDULED")
@@ -49,9 +49,11 @@ class LiveJobs:
             TargetError: the service does not answer.
             UsageError: it has such a group or job already.
         """
-        for at, (plan, meant) in enumerate(zip(self._plans, self._meant, strict=True)):
-            group = group_of(plan.job_id)
-            if not self._ours or at:
+        there = {self._plans[0].home} if self._ours else set()
+        for plan, meant in zip(self._plans, self._meant, strict=True):
+            group = group_of(plan.home)
+            if plan.home not in there:
+                there.add(plan.home)
                 things = [self._names[one] for one in meant]
                 self._owner.register(group, things, ours=self._ours)
             self._uncreated[plan.job_id] = self._owner.group_arn(group, self._names[0])
@@ -79,37 +81,38 @@ class LiveJobs:
         going_on = next((status for status in statuses if status in GOING_ON), None)
         return going_on or " and ".join(statuses)
 
-    def outcome(self, *, lost: bool) -> Outcome:
+    def outcome(self, elapsed_s: float, *, lost: bool) -> Outcome:
         """What the service says at the end; of one that was lost, what it said last.
 
         Raises:
             TargetError: it is lost now.
         """
         counts: Counter[str] = Counter()
-        tables, ends, begin = [listed([], ())], [], 0.0
-        for at, (plan, meant) in enumerate(zip(self._plans, self._meant, strict=True)):
+        jobs: list[tuple[str, float, list[Listed]]] = []
+        ends, begin = [], 0.0
+        for plan, meant in zip(self._plans, self._meant, strict=True):
             gone = lost or plan.job_id in self._uncreated
             status, found = (DELETED, {}) if gone else self._owner.describe_job(plan.job_id)
             if status == DELETED:
                 ends.append(JobEnd(plan.job_id, "", False, 0, np.empty(0, np.int32)))
                 continue
             counts.update(found)
-            table = listed(list(self._owner.executions(plan.job_id)), self._names)
-            table["job"] = at
             begin = begin or self._owner.created_at - plan.at
-            for column in ("queued", "started", "ended", "since"):
-                table[column] += self._owner.created_at - begin
-            tables.append(table)
+            created = self._owner.created_at - begin
+            jobs.append((plan.job_id, created, list(self._owner.executions(plan.job_id))))
             # With retries there may be more executions than things: then all are rolled out.
             left = max(0, len(meant) - sum(found.values()))
             ends.append(JobEnd(plan.job_id, status, self._owner.aborted, left, meant))
         self.counts = dict(counts) or self.counts
-        return Outcome(self.counts, np.concatenate(tables), tuple(ends))
+        columns = listed(jobs, self._names, elapsed_s)
+        table = table_of(columns, [end.job_id for end in ends])
+        return Outcome(self.counts, table, tuple(ends), None if lost else columns)
 
     def nothing(self) -> Outcome:
         """The outcome where the service was lost while it was asked."""
         ends = [JobEnd(plan.job_id, "", False, 0, np.empty(0, np.int32)) for plan in self._plans]
-        return Outcome(self.counts, listed([], ()), tuple(ends))
+        nothing = table_of(listed([], (), 0.0), [end.job_id for end in ends])
+        return Outcome(self.counts, nothing, tuple(ends))
 
     def _create(self, job_id: str) -> None:
         request = self._resolved.scenario.create_job_request(self._uncreated.pop(job_id), job_id)

@@ -23,22 +23,23 @@ from simulator import results
 from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates
+from simulator.generator import as_csv, slips_of
 from simulator.live import unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
 from simulator.live_jobs import GOING_ON, LiveJobs
-from simulator.live_options import aimed_at
+from simulator.live_options import aimed_at, settled
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
 from simulator.owner import Owner
-from simulator.report.counts import schedule_slip
 from simulator.report.executions import Outcome
+from simulator.report.lag import of_generator, warnings
 from simulator.report.latencies import as_log, as_table, histograms
 from simulator.report.summary import COMPLETED
 from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
-from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, summarise
-from simulator.scenario import dump, load
+from simulator.run import INTERRUPTED, Finished, RunDirectory, summarise
+from simulator.run_metrics import LatencyBuckets
 from simulator.snapshots import Lag, Snapshot, Tally, history
 from simulator.targets import Aim, Target, TargetOptions, transport_for
 from simulator.today import utc_now
@@ -69,7 +70,7 @@ class LiveRun:
         """
         options: Any = environment.parsed_options
         self.environment = environment
-        self.resolved = Resolved.of(load(Path(options.scenario)), options.seed, things)
+        self.resolved = settled(options, things)
         scenario = self.resolved.scenario
         aimed = aimed_at(options, scenario.load.time_scale)
         make_room(scenario.things)  # before the service starts, which inherits it
@@ -89,13 +90,14 @@ class LiveRun:
         self.service: EmbeddedService | None = None
         self.incidents: dict[str, int] = {}
         self._tally = Tally()
+        self.buckets = LatencyBuckets()
         self.snapshots = history()
         """One a second, oldest first."""
         self.met = False
         """Whether any thing was ever answered."""
         self._service_host = options.service_host
         self._run_time_s: float | None = options.run_time
-        (self.directory.path / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
+        (self.directory.path / "scenario.yaml").write_text(self.resolved.text(), encoding="utf-8")
         self.target, control = aimed or self._embed()
         self.owner = Owner(control)
         self.jobs = LiveJobs(self.resolved, self.owner, ours=self.service is not None)
@@ -141,6 +143,7 @@ class LiveRun:
         """Hand fresh records to Locust."""
         self.met = self.met or bool((fresh["outcome"] == results.ACCEPTED).any())
         self._tally.take(fresh)
+        self.buckets.take(fresh)
         feed(self.environment, fresh, utc_now().timestamp())
 
     def _watch(self) -> None:
@@ -192,7 +195,7 @@ class LiveRun:
 
     def _snap(self, now: float) -> Snapshot:
         """Look at the run at a moment of its clock."""
-        load, tally = self.resolved.scenario.load, self._tally
+        load, tally, worst = self.resolved.scenario.load, self._tally, self.crew.log.lag(now)
         snapshot = Snapshot(
             wall_s=now,
             scenario_s=now * load.time_scale,
@@ -207,7 +210,7 @@ class LiveRun:
             failures=tally.failures,
             no_reply=tally.no_reply,
             conflicts=tally.conflicts,
-            lag=Lag(slip_p99_ms=tally.slip_p99_ms()),
+            lag=Lag(worst.slip_p99_ms, worst.loop_lag_ms, worst.cpu),
         )
         self.snapshots.append(snapshot)
         return snapshot
@@ -267,7 +270,7 @@ class LiveRun:
         scenario = self.resolved.scenario
         if self.ended == COMPLETED:
             self.crew.settle(5.0 + 2 * scenario.network.reply_timeout)
-        outcome = self._outcome()
+        outcome = self._outcome(clock_s)
         fates = self._fates()
         self._stop_service()
         finished = self._summarise(clock_s, outcome, fates)
@@ -285,10 +288,11 @@ class LiveRun:
             self.exit_code = self.exit_code or EXIT_FAILED
             return Fates({}, {})
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self, clock_s: float) -> Outcome:
         """What the service says at the end, or what it said last."""
         try:
-            outcome = self.jobs.outcome(lost=self.exit_code == EXIT_TARGET)
+            elapsed_s = clock_s * self.resolved.scenario.load.time_scale
+            outcome = self.jobs.outcome(elapsed_s, lost=self.exit_code == EXIT_TARGET)
             if self.service is not None and self.resolved.scenario.incidents():
                 self.incidents = self.owner.incidents()
         except TargetError as error:
@@ -298,7 +302,7 @@ class LiveRun:
         return outcome
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
-        records = self.crew.records()
+        records, log = self.crew.records(), self.crew.log
         load = self.resolved.scenario.load
         summary = summarise(
             self.resolved,
@@ -311,16 +315,22 @@ class LiveRun:
             time_scale=load.time_scale,
             ended=self.ended,
             incidents=self.incidents,
+            turns=log.turns,
         )
-        slip = schedule_slip(records)
+        paced = load.budget is not None or load.updates is not None
+        slips = log.slips if paced else slips_of(records)
+        summary.generator = generator = of_generator(log.readings, slips, load.max_slip)
+        self.directory.add("generator.csv", as_csv(log.readings).encode())
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED
-        if self.exit_code in (0, EXIT_FAILED) and slip > load.max_slip:
+        if self.exit_code in (0, EXIT_FAILED) and not generator.kept:
             self.exit_code = EXIT_SLIP
-        extra = {"p99_schedule_slip_ms": round(slip * 1000, 3), "exit_code": self.exit_code}
+        extra = {"p99_schedule_slip_ms": generator.slip_p99_ms, "exit_code": self.exit_code}
         extra |= self.crew.told()
         wall_s = time.perf_counter() - self._began
-        return Finished(self.resolved, summary, records, wall_s, extra=extra)
+        return Finished(
+            self.resolved, summary, records, wall_s, extra=extra, executions=outcome.found
+        )
 
     def _stop_service(self) -> None:
         self.owner.close()
@@ -338,13 +348,18 @@ class LiveRun:
             print(line)
         for line in what_happened(finished.extra.get("workers", [])):
             print(line)
+        load, generator = self.resolved.scenario.load, finished.summary.generator
+        if generator is not None:
+            for line in warnings(self.crew.log.readings, generator, load.max_slip):
+                print(line)
         alone = self.ended == NOBODY
         explanation = {
             EXIT_TARGET: f"The target was lost: {self.ended}. Counts are the last it gave.",
             EXIT_SLIP: "All workers were lost. Do not trust these results."
             if alone
             else "The generator could not keep its own schedule: p99 slip "
-            f"{finished.extra['p99_schedule_slip_ms']:g} ms. Do not trust these results.",
+            f"{finished.extra['p99_schedule_slip_ms']:g} ms, more than load.max_slip "
+            f"({load.max_slip * 1000:g} ms). Do not trust these results.",
             EXIT_INTERRUPTED: "Interrupted: the verdict is of what was seen until then.",
         }.get(self.exit_code)
         if explanation:

@@ -49,6 +49,8 @@ class Listed(NamedTuple):
     started: float | None
     ended: float
     """When it last changed."""
+    retry: int
+    """Its retryAttempt; -1 where the service does not say."""
 
 
 class Owner:
@@ -143,6 +145,7 @@ class Owner:
                     queued,
                     started,
                     ended,
+                    execution.get("retryAttempt", -1),
                 )
             if "nextToken" not in page:
                 return

@@ -11,6 +11,10 @@ times as slow, and a line that only a rehearsal reaches deserves a test of its o
 import pytest
 from hypothesis import settings
 
+from tests.browser import chromium
+
+__all__ = ["chromium"]  # a fixture, for whoever asks by its name
+
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 

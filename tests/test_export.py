@@ -106,7 +106,7 @@ def test_descriptions_and_events(run: tuple[Path, Finished]) -> None:
     ("where", "form", "job_id", "message"),
     [
         ("none", LIST_FOR_JOB, None, "none is no run directory: there is no such folder"),
-        (".", LIST_FOR_JOB, None, "holds no executions.npz: it is written by `jobfleet rehearse`"),
+        (".", LIST_FOR_JOB, None, "holds no executions.npz: its run was lost or has not ended"),
         ("run", "csv", None, "--format csv: allowed are list-job-executions-for-job, list-"),
         ("run", EVENTS, "K", "--job-id K: no such job in this run; there is J"),
     ],

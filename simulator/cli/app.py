@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, provisioning, serving, studies, trials
+from simulator.cli import fitting, provisioning, results, serving, studies, trials
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -51,18 +51,27 @@ OutOption = Annotated[
 ]
 
 
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Requests of the whole fleet, as in 200/s (default: load.budget).", show_default=False
+    ),
+]
+
+
 @app.command()
 def rehearse(
     scenario: ScenarioArgument,
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")] = False,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, budget))
 
 
 @app.command()
@@ -74,6 +83,7 @@ def run(
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     transport: Annotated[
         str | None,
         typer.Option(
@@ -121,6 +131,13 @@ def run(
     ] = False,
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Serve /metrics for Prometheus there; 0 picks a free port.", show_default=False
+        ),
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Where that port is.")] = "127.0.0.1",
     service_host: ServiceHost = "127.0.0.1",
     processes: Processes = None,
     master: Master = False,
@@ -144,11 +161,15 @@ def run(
         raise typer.Exit(runs.work(parts))
     if scenario is None:
         raise UsageError("run needs a scenario file, or --worker")
-    runs.admit(scenario, (target, control), i_own_this_target or [], account)
+    owned = i_own_this_target or []
+    runs.admit(scenario, (target, control), owned, account, budget)
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
-    extra = [*parts.options(), "--service-host", service_host]
+    extra = [*parts.options(), "--service-host", service_host, *runs.limits(owned, account, budget)]
+    if metrics_port is not None:
+        runs.check_free(metrics_host, metrics_port)
+        extra += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     raise typer.Exit(
-        runs.live(scenario, seed, things, out, transport, target, control, options, extra)
+        runs.live(scenario, seed, things, out, transport, target, control, options, extra, budget)
     )
 
 
@@ -160,6 +181,8 @@ app.command()(studies.shrink)
 app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(results.records)
+app.command()(results.compare)
 app.command()(provisioning.provision)
 app.command()(provisioning.cleanup)
 

@@ -72,7 +72,7 @@ def fit(
 
 
 def export(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of a rehearsal.", show_default=False)],
+    run_dir: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
     form: Annotated[
         str,
         typer.Option(
@@ -87,7 +87,7 @@ def export(
     ] = None,
     job_id: Annotated[str | None, _option("Only the executions of this job.")] = None,
 ) -> None:
-    """Print a rehearsal's executions as AWS prints them."""
+    """Print a run's executions as AWS prints them."""
     from simulator.export import export as write
 
     write(run_dir, form, out, job_id, typer.echo)

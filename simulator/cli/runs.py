@@ -26,10 +26,15 @@ INTERRUPTED_CODE: Final = 130
 
 
 def rehearse(
-    scenario: Path, seed: int | None, things: int | None, out: Path | None, quiet: bool
+    scenario: Path,
+    seed: int | None,
+    things: int | None,
+    out: Path | None,
+    quiet: bool,
+    budget: str | None = None,
 ) -> int:
     """Rehearse; return the exit code."""
-    resolved = _resolve(scenario, seed, things, quiet)
+    resolved = _resolve(scenario, seed, things, quiet, budget)
     rehearsal = Rehearsal(resolved)  # or it says why not
     directory = RunDirectory(out, resolved.name)
     started = utc_now()
@@ -58,10 +63,11 @@ def live(
     control: str | None,
     options: TargetOptions,
     extra: Sequence[str] = (),
+    budget: str | None = None,
 ) -> int:
     """Run live in a fresh Locust process; return its exit code. ``extra`` are options of its."""
     transport_for(transport, None)
-    resolved = _resolve(scenario, seed, things)
+    resolved = _resolve(scenario, seed, things, budget=budget)
     aimed = aim(target, control, options, resolved.scenario.load.time_scale)
     transport = transport_for(transport, aimed and aimed.target)
     directory = RunDirectory(out, resolved.name).path
@@ -101,7 +107,11 @@ def live(
 
 
 def admit(
-    scenario: Path, targets: tuple[str | None, ...], owned: list[str], account: str | None
+    scenario: Path,
+    targets: tuple[str | None, ...],
+    owned: list[str],
+    account: str | None,
+    budget: str | None = None,
 ) -> Bounds | None:
     """Hold a live run's targets against the safety interlock; return the run's bounds, if any."""
     if not any(targets):
@@ -113,13 +123,33 @@ def admit(
         return account_id(None, None)
 
     hosts = [None if url is None else redacted(url) for url in targets]
-    found = interlock.admit(hosts, owned, account, account_of, load(scenario).scenario.load.until)
+    held = Resolved.of(load(scenario), None, None, budget).scenario.load
+    found = interlock.admit(hosts, owned, account, account_of, held.until, held.budget)
     if found is not None:
         typer.echo(
-            f"The target is not this machine: the run ends after {found.seconds:g} s at the latest",
+            f"The target is not this machine: the run ends after {found.seconds:g} s at the "
+            f"latest, and sends at most {found.requests_per_s:g} requests/s",
             err=True,
         )
     return found
+
+
+def limits(owned: list[str], account: str | None, budget: str | None) -> list[str]:
+    """What holds a run back, as options of Locust's: there it is checked again, and kept."""
+    given = [("--account", account), ("--budget", budget)]
+    given += [("--i-own-this-target", host) for host in owned]
+    return [word for name, value in given if value is not None for word in (name, value)]
+
+
+def check_free(host: str, port: int) -> None:
+    """Refuse a port for ``/metrics`` that cannot be had, before anything is made.
+
+    Raises:
+        UsageError: it says why.
+    """
+    from simulator.serve import bind
+
+    bind(host, port, "--metrics-port").close()
 
 
 def _aimed(
@@ -176,8 +206,14 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def _resolve(scenario: Path, seed: int | None, things: int | None, quiet: bool = False) -> Resolved:
-    resolved = Resolved.of(load(scenario), seed, things)
+def _resolve(
+    scenario: Path,
+    seed: int | None,
+    things: int | None,
+    quiet: bool = False,
+    budget: str | None = None,
+) -> Resolved:
+    resolved = Resolved.of(load(scenario), seed, things, budget)
     if quiet:
         return resolved
     typer.echo(f"Scenario {resolved.name}, seed {resolved.seed}", err=True)

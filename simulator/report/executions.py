@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.executions import COLUMNS, UNKNOWN
 from simulator.executions import Executions as Columns
 from simulator.jobs.ledger import ABORTED
 from simulator.jobs.model import STATUSES, Job, JobStatus
@@ -65,6 +66,14 @@ class Outcome:
     """Executions by status, those that are not zero, over all jobs."""
     executions: Executions
     jobs: tuple[JobEnd, ...]
+    found: Columns | None = None
+    """The same executions (and those of other jobs) as the run directory keeps them."""
+
+    def keep_truth(self) -> None:
+        """Let ``found`` know what was found out about each execution."""
+        if self.found is not None:
+            ours = _jobs(self.found, [end.job_id for end in self.jobs]) >= 0
+            self.found.columns["truth"][ours] = self.executions["truth"]
 
 
 def outcome_of(
@@ -74,7 +83,7 @@ def outcome_of(
 
     ``names`` are the fleet's things, ``found`` the executions of all of the service's jobs.
     """
-    table = series(_table(found, job_ids))
+    table = table_of(found, job_ids)
     ends = []
     counts = dict.fromkeys(STATUSES, 0)
     for at, job_id in enumerate(job_ids):
@@ -92,7 +101,7 @@ def outcome_of(
         left = len(targets) - rolled_out
         ends.append(JobEnd(job_id, job.status, job.reason_code == ABORTED, left, targets))
     told: dict[str, int] = {status: count for status, count in counts.items() if count}
-    return Outcome(told, table, tuple(ends))
+    return Outcome(told, table, tuple(ends), found)
 
 
 def _waiting(job: Job, names: Sequence[str]) -> NDArray[np.int32]:
@@ -109,36 +118,60 @@ def _waiting(job: Job, names: Sequence[str]) -> NDArray[np.int32]:
     return found[found >= 0]
 
 
-def _table(found: Columns, job_ids: Sequence[str]) -> Executions:
+def table_of(found: Columns, job_ids: Sequence[str]) -> Executions:
     """Rows of the scenario's jobs, which have their numbers here by the scenario's order."""
-    places = {job_id: at for at, job_id in enumerate(job_ids)}
-    job = np.array([places.get(job_id, -1) for job_id in (*found.jobs, "")], np.int16)
     columns = found.columns
     table = np.zeros(len(found), DTYPE)
-    table["job"] = job[columns["job"]]
+    table["job"] = _jobs(found, job_ids)
     for ours, theirs in (
         ("thing", "thing"),
         ("number", "number"),
         ("status", "status"),
+        ("truth", "truth"),
         ("queued", "queued"),
         ("started", "started"),
         ("ended", "updated"),
     ):
         table[ours] = columns[theirs]
-    return table[table["job"] >= 0] if -1 in job[:-1] else table
+    known = table["job"] >= 0
+    return series(table if known.all() else table[known])
 
 
-def listed(rows: Sequence[Listed], names: Sequence[str]) -> Executions:
-    """The executions of the only job of a service elsewhere."""
+def _jobs(found: Columns, job_ids: Sequence[str]) -> NDArray[np.int16]:
+    """The place of each row's job among the scenario's, or -1."""
+    places = {job_id: at for at, job_id in enumerate(job_ids)}
+    job = np.array([places.get(job_id, -1) for job_id in (*found.jobs, "")], np.int16)
+    places_of_rows: NDArray[np.int16] = job[found.columns["job"]]
+    return places_of_rows
+
+
+def listed(
+    jobs: Sequence[tuple[str, float, Sequence[Listed]]], names: Sequence[str], until: float
+) -> Columns:
+    """What a service elsewhere lists of some jobs: id, creation in scenario time, executions."""
     index = {name: at for at, name in enumerate(names)}
-    table = np.zeros(len(rows), DTYPE)
-    table["thing"] = things_of((row.thing_name for row in rows), index)
-    table["number"] = [row.number for row in rows]
-    table["status"] = [CODES[row.status] for row in rows]
-    table["queued"] = [row.queued for row in rows]
-    table["started"] = [NEVER if row.started is None else row.started for row in rows]
-    table["ended"] = [row.ended for row in rows]
-    return series(table)
+    rows = [(at, created, row) for at, (_, created, rows) in enumerate(jobs) for row in rows]
+
+    def column(name: str, values: Iterable[Any]) -> NDArray[Any]:
+        return np.fromiter(values, COLUMNS[name], len(rows))
+
+    columns = {
+        "thing": things_of((row.thing_name for _, _, row in rows), index),
+        "job": column("job", (at for at, _, _ in rows)),
+        "number": column("number", (row.number for _, _, row in rows)),
+        "retry": column("retry", (row.retry for _, _, row in rows)),
+        "status": column("status", (CODES[row.status] for _, _, row in rows)),
+        "queued": column("queued", (at + row.queued for _, at, row in rows)),
+        "started": column(
+            "started", (NEVER if row.started is None else at + row.started for _, at, row in rows)
+        ),
+        "updated": column("updated", (at + row.ended for _, at, row in rows)),
+        "version": np.full(len(rows), UNKNOWN, COLUMNS["version"]),
+        "details": np.full(len(rows), UNKNOWN, COLUMNS["details"]),
+        "truth": np.zeros(len(rows), COLUMNS["truth"]),
+    }
+    created = tuple(created for _, created, _ in jobs)
+    return Columns(columns, tuple(job_id for job_id, _, _ in jobs), (), created, until)
 
 
 def things_of(names: Iterable[str], index: Mapping[str, int]) -> NDArray[np.int32]:

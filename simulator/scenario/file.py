@@ -68,7 +68,7 @@ def loads(text: str, name: str = "scenario.yaml", folder: FilePath | None = None
     if faults:
         raise ScenarioError("\n".join(_from_top_to_bottom(name, faults)))
     reading.notes += [document.at(path, message) for path, message in contradictions(scenario)]
-    question = re.match(r"#\s*Question:\s*(.+)", text)
+    question = re.match(rf"(?:{re.escape(HEADER)})?#\s*Question:\s*(.+)", text)
     loaded = Loaded(FilePath(name).stem, scenario, question.group(1) if question else None)
     loaded.notes = [*reading.notes]
     return loaded
@@ -113,8 +113,8 @@ def _from_top_to_bottom(name: str, faults: list[str]) -> list[str]:
     return sorted(faults, key=lambda fault: int(fault[len(name) + 1 :].partition(":")[0]))
 
 
-def dump(scenario: Scenario) -> str:
-    """The scenario as YAML text that ``loads`` reads back to an equal one."""
+def dump(scenario: Scenario, question: str | None = None) -> str:
+    """The scenario as YAML text that ``loads`` reads back to an equal one, with its question."""
     members = scenario.model_dump(mode="json", exclude_none=True, by_alias=True)
     # A request's own: a null in its document is part of it.
     if scenario.job_parts is None:
@@ -125,7 +125,8 @@ def dump(scenario: Scenario) -> str:
     for incident, written in zip(scenario.service or (), members.get("service", ()), strict=True):
         if incident.update_job is not None:
             written["update_job"] = incident.update_job
-    return HEADER + yaml.dump(
+    asked = f"# Question: {question}\n" if question else ""
+    return f"{HEADER}{asked}" + yaml.dump(
         _shortened(members), Dumper=_Dumper, sort_keys=False, allow_unicode=True
     )
 
