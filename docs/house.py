@@ -47,12 +47,13 @@ SHARED: Final = {
     "connections": "allotment open_files interlock certificates mqtt_client websocket_client "
     "targets owner endpoints.websocket",
     "host": "host director sample",
+    "endpoints": "ports",
     "things": "world assignment attribution caller worker thing finders attendance fleet pacing",
     "report": "progress run_directory finished_run export tables table_files",
     "run": "run campaign standstill resolved",
     "studies": "explain sweep shrink",
     "serve": "playbook serve trial trying embedded",
-    "live": "live live_* locust_* contention stage rollout_view",
+    "live": "live live_* locust_* contention stage rollout_view aws_target",
 }
 """Modules that live together without being a package; with ``*``, all that are called so."""
 

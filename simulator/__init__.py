@@ -33,6 +33,7 @@ The house in reading order (a module imports only from what stands above it here
     provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,
                      account, cost, ownership, making, cleaning
     targets.py       what a live run is aimed at: URL, TLS, signatures
+    aws_target.py    where AWS itself is, as a target
     websocket_client.py the client's end of MQTT over WebSocket
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times
@@ -57,6 +58,7 @@ The house in reading order (a module imports only from what stands above it here
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
     tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
+    compare/         two finished runs beside each other: statistics, samples, measures, verdict
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
@@ -66,6 +68,7 @@ The house in reading order (a module imports only from what stands above it here
     sweep/           a grid of settings rehearsed with many seeds
     shrink.py        the fewest things that still fail
     playbook.py      a scenario played to a service
+    ports.py         listening sockets
     serve.py         the service on real ports
     trial.py         the verdict on somebody's agent
     trying.py        that agent as processes
@@ -74,6 +77,7 @@ The house in reading order (a module imports only from what stands above it here
     locust_feed.py   records into Locust's tables
     live_options.py  what can be checked before a live run
     live_jobs.py     its jobs at the service
+    live_watchdog.py what ends a run that would not end by itself
     live_share.py    the things of one process, and a worker's duties
     live_member.py   what a master knows of one worker
     live_crew.py     who the things are with, and what a master knows of its workers

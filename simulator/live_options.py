@@ -32,14 +32,14 @@ def settled(options: Any, things: int | None = None) -> Resolved:
     if not any(targets):
         return resolved
     owned = options.i_own_this_target or []
-    bounds = interlock.admit(targets, owned, options.account, _account_of, held.until, held.budget)
+
+    def account_of() -> str:
+        from simulator.provisioning.account import account_id
+
+        return account_id(options.region, None)
+
+    bounds = interlock.admit(targets, owned, options.account, account_of, held.until, held.budget)
     return resolved if bounds is None else resolved.held_to(bounds.requests_per_s)
-
-
-def _account_of() -> str:
-    from simulator.provisioning.account import account_id
-
-    return account_id(None, None)
 
 
 def check_options(options: Any) -> Any:

@@ -28,6 +28,7 @@ from simulator.live import unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
 from simulator.live_jobs import GOING_ON, LiveJobs
 from simulator.live_options import aimed_at, settled
+from simulator.live_watchdog import GRACE_S, WRITING_S, end_after, end_no_more, say
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
 from simulator.owner import Owner
@@ -56,7 +57,7 @@ CONNECT_WITHIN_S: Final = 20.0
 EXIT_FAILED, EXIT_USAGE, EXIT_TARGET, EXIT_SLIP, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 FAULT: Final = "a fault in jobfleet"
 OUT_OF_TIME: Final = "run time reached"
-"""Locust's own ``-t``."""
+"""Locust's own ``-t``: from the moment when things begin, however long the setting up took."""
 
 
 class LiveRun:
@@ -109,7 +110,11 @@ class LiveRun:
             self.jobs.create()
             undo.pop_all()
         self.crew.begin()
+        until = self.resolved.scenario.load.until / self.resolved.scenario.load.time_scale
+        end_after(until + GRACE_S)
         self._watching = gevent.spawn(self._watch)
+        if options.run_s is not None:
+            gevent.spawn_later(options.run_s, self.end, OUT_OF_TIME)
 
     def _crew(self) -> Alone | Workers:
         """The things, in this process or with workers."""
@@ -225,7 +230,7 @@ class LiveRun:
             f"{now:5.0f}s  {snapshot.connected}/{snapshot.things} connected  "
             f"{counts}  {rate:,.0f} requests/s  {snapshot.failures} failures"
         )
-        print(line, file=sys.stderr, flush=True)
+        say(line)
 
     def end(self, why: str, exit_code: int = 0) -> None:
         """End the run: Locust stops its users and then asks for the summary."""
@@ -248,6 +253,7 @@ class LiveRun:
                 gevent.sleep(WATCH_S / 10)
             return
         self._finishing = True
+        end_after(WRITING_S)
         try:
             self._finish()
         except BaseException:
@@ -255,6 +261,10 @@ class LiveRun:
             raise
         finally:
             self._over = True
+            if self.environment.web_ui is None:
+                end_after(GRACE_S)  # Locust has only to quit
+            else:
+                end_no_more()
 
     def _finish(self) -> None:
         clock_s = self.crew.now()
@@ -343,15 +353,11 @@ class LiveRun:
         if finished is None or self._told:
             return
         self._told = True
-        print(render(finished.summary, finished.wall_s))
-        for line in (*as_table(self.latencies), ""):
-            print(line)
-        for line in what_happened(finished.extra.get("workers", [])):
-            print(line)
+        lines = [render(finished.summary, finished.wall_s), *as_table(self.latencies), ""]
+        lines += what_happened(finished.extra.get("workers", []))
         load, generator = self.resolved.scenario.load, finished.summary.generator
         if generator is not None:
-            for line in warnings(self.crew.log.readings, generator, load.max_slip):
-                print(line)
+            lines += warnings(self.crew.log.readings, generator, load.max_slip)
         alone = self.ended == NOBODY
         explanation = {
             EXIT_TARGET: f"The target was lost: {self.ended}. Counts are the last it gave.",
@@ -363,10 +369,11 @@ class LiveRun:
             EXIT_INTERRUPTED: "Interrupted: the verdict is of what was seen until then.",
         }.get(self.exit_code)
         if explanation:
-            print(explanation)
+            lines.append(explanation)
         for what, count in self.crew.oddities.items():
-            print(f"Of the target: {count:,} {what}.")
-        print(f"Run directory: {self.directory.path}", flush=True)
+            lines.append(f"Of the target: {count:,} {what}.")
+        lines.append(f"Run directory: {self.directory.path}")
+        say("\n".join(lines), sys.stdout)
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -28,6 +28,7 @@ from simulator.fleet import Fates
 from simulator.garbage import short_pauses
 from simulator.generator import Meter, Reading, Slips
 from simulator.live import LiveFleet, LoopThread
+from simulator.live_watchdog import GRACE_S, WRITING_S, end_after, end_no_more
 from simulator.locust_feed import tell_others
 from simulator.open_files import make_room
 from simulator.results import DTYPE, Records
@@ -77,6 +78,8 @@ class Share:
         except BaseException:
             self.thread.stop()
             raise
+        self.run_s = resolved.scenario.load.until / resolved.scenario.load.time_scale
+        """How long the run may last."""
         self._sink = sink
         self._tell = tell
         self._meter = Meter(self.fleet.slips)
@@ -226,7 +229,9 @@ class Worker:
     def _do_begin(self, data: dict[str, Any], at: float) -> None:
         """Set the run's clock to the master's."""
         if self._share is not None:
-            self._share.begin(data["elapsed"] + time.perf_counter() - at)
+            elapsed = data["elapsed"] + time.perf_counter() - at
+            self._share.begin(elapsed)
+            end_after(max(0.0, self._share.run_s - elapsed) + GRACE_S + WRITING_S)
 
     def _do_things(self, data: dict[str, Any], _at: float) -> None:
         if self._share is not None:
@@ -256,6 +261,7 @@ class Worker:
         share, self._share = self._share, None
         if share is None:
             return
+        end_no_more()
         fates, why = Fates({}, {}), ""
         try:
             fates = share.end()

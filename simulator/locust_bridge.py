@@ -29,6 +29,7 @@ from simulator.live_metrics import add_to_web_ui, metrics_of, open_door
 from simulator.live_options import check_options
 from simulator.live_run import EXIT_FAILED, EXIT_INTERRUPTED, LiveRun, exit_code_of
 from simulator.live_share import MESSAGE, Worker
+from simulator.live_watchdog import follow_parent, say
 from simulator.locust_rollout import add_tab
 from simulator.targets import POLL_S, redacted
 
@@ -112,6 +113,7 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         _worker.append(Worker(environment))
         environment.process_exit_code = 0  # the verdict is the master's
         return
+    follow_parent()
     try:
         scenario = check_options(options)
     except JobfleetError as error:
@@ -127,6 +129,7 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
     ThingUser.host = redacted(options.target) if options.target else OUR_OWN
     if environment.web_ui is not None:
         add_tab(environment.web_ui, options.web_base_path, _newest)
+    _take_over_run_time(environment)
     if isinstance(runner, MasterRunner):
         _lead(environment, runner)
     metrics = metrics_of(lambda: _runs[-1] if _runs else None)
@@ -143,6 +146,20 @@ def _newest() -> LiveRun | str:
     if _refused:
         return _refused[-1]
     return _runs[-1] if _runs else ""
+
+
+def _take_over_run_time(environment: Environment) -> None:
+    """Locust's own timer begins before there is a service: it could end what has not begun."""
+    options: Any = environment.parsed_options
+    options.run_s = None
+    if options.headless and environment.shape_class is None and options.run_time:
+        options.run_s, options.run_time = options.run_time, None
+        logging.getLogger("locust.main").addFilter(_no_word_of_run_time)
+
+
+def _no_word_of_run_time(record: logging.LogRecord) -> bool:
+    """Locust would say that there is no limit."""
+    return not record.getMessage().startswith("No run time limit set")
 
 
 def _lead(environment: Environment, runner: MasterRunner) -> None:
@@ -176,7 +193,7 @@ def _lead(environment: Environment, runner: MasterRunner) -> None:
 
     def interrupted() -> None:
         if not _runs:
-            print("Interrupted before anything was measured.", file=sys.stderr, flush=True)
+            say("Interrupted before anything was measured.")
             _dismiss(runner)
             monkey.get_original("os", "_exit")(EXIT_INTERRUPTED)
 
@@ -241,7 +258,7 @@ def _dismiss(runner: object) -> None:
 def _give_up(error: Exception, runner: object = None) -> None:
     """End the process: from a greenlet or an init listener, before anything is worth a drain."""
     if isinstance(error, JobfleetError):
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        say(f"Error: {error}")
     else:
         log.error("a fault in jobfleet", exc_info=error)
     sys.stdout.flush()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from simulator import results
 from simulator.behaviour import WorkTable
+from simulator.executions import UNKNOWN
 from simulator.finished_run import FinishedRun
 from simulator.jobs.model import STATUSES
 
@@ -112,10 +113,23 @@ EXECUTIONS: Final = (
     Column("queued_s", "seconds", "when it was created"),
     Column("started_s", "seconds", "when it went IN_PROGRESS", "it never did"),
     Column("updated_s", "seconds", "its last change: its end, where the status is terminal"),
-    Column("version", "integer", "its versionNumber at the end"),
-    Column("details", "text", "statusDetails as JSON", "there were none"),
-)
-"""One row for each execution; of rehearsals."""
+    Column(
+        "version", "integer", "its versionNumber at the end",
+        "in a live run, which does not hear of it"
+    ),
+    Column(
+        "details", "text", "statusDetails as JSON",
+        "there were none; in a live run, which does not hear of them",
+    ),
+    Column(
+        "truth", "text",
+        "of one that timed out, what the thing was at: true (it had hung or vanished), working, "
+        "unreported (done, and had not said so) or away; missed, if it hung and had not ended when "
+        "the run did",
+        "it did not time out, and did not hang",
+    ),
+)  # fmt: skip
+"""One row for each execution."""
 
 THINGS: Final = (
     _THING,
@@ -123,6 +137,9 @@ THINGS: Final = (
     Column("attributes", "text", "its attributes as JSON, the cohort among them"),
 )
 """One row for each thing of the fleet, whether it did anything or not."""
+
+_TRUTHS: Final = ("true", "working", "unreported", "away", "missed")
+"""The truth about timeouts, in the order of ``report/timeouts.py``, without nothing."""
 
 SCHEMAS: Final = {"records": RECORDS, "executions": EXECUTIONS, "things": THINGS}
 
@@ -206,8 +223,9 @@ def _executions(run: FinishedRun, fleet: _Fleet) -> Table:
             _seconds(part["queued"]),
             np.ma.masked_invalid(_seconds(part["started"])),
             _seconds(part["updated"]),
-            part["version"].astype(np.int64),
+            np.ma.masked_equal(part["version"].astype(np.int64), UNKNOWN),
             Coded(part["details"].astype(np.int64), found.details),
+            Coded(part["truth"].astype(np.int64) - 1, _TRUTHS),
         )
 
     return Table("executions", EXECUTIONS, len(found), read)

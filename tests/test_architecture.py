@@ -52,7 +52,7 @@ FLOORS = [
     ["fit.estimate"],
     ["host", "scenario.units", "sample", "endpoints.tls", "endpoints.http11", "targets",
      "websocket_client"],
-    ["scenario.document", "scenario.quantities"],
+    ["scenario.document", "scenario.quantities", "aws_target"],
     ["scenario.durations", "scenario.selectors", "scenario.job", "scenario.expecting"],
     ["scenario.outcomes", "scenario.network", "scenario.incidents", "scenario.arrivals"],
     ["scenario.fleet"],
@@ -61,12 +61,12 @@ FLOORS = [
     ["scenario.references", "endpoints.mqtt_outbox", "endpoints.broker_intake"],
     ["scenario.contradictions", "endpoints.mqtt_intake", "endpoints.broker"],
     ["endpoints.mqtt_connection"],
-    ["world", "assignment", "attribution"],
+    ["world", "assignment", "attribution", "endpoints.journal"],
     ["caller", "campaign"],
     ["worker"],
     ["thing", "director", "endpoints.mqtt", "endpoints.http", "endpoints.metrics",
      "scenario.file"],
-    ["finders", "attendance"],
+    ["finders", "attendance", "ports"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.stamped",
      "transports.memory", "transports.paced",
      "transports.mqtt", "transports.aiomqtt", "transports.http"],
@@ -77,9 +77,12 @@ FLOORS = [
     ["report.timeline", "fit.report"],
     ["report.fold"],
     ["report.text", "report.junit", "report.workers", "run_directory", "progress"],
-    ["export", "finished_run", "resolved"],
-    ["tables"],
-    ["table_files"],
+    ["export", "finished_run", "resolved", "compare.statistics", "compare.limits"],
+    ["tables", "compare.samples"],
+    ["table_files", "compare.measures"],
+    ["compare.verdict"],
+    ["compare.text"],
+    ["compare.page"],
     ["run"],
     ["sweep.grid", "sweep.statistics", "explain.forecast"],
     ["explain.arithmetic"],
@@ -90,6 +93,7 @@ FLOORS = [
     ["playbook", "live"],
     ["serve", "trial"],
     ["embedded", "trying", "locust_feed", "contention"],
+    ["live_watchdog"],
     ["live_share", "live_options", "live_jobs", "live_member"],
     ["live_crew"],
     ["live_run", "stage"],
@@ -108,7 +112,7 @@ FLOORS = [
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning", "compare"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")

@@ -12,15 +12,29 @@ from simulator import table_files, tables
 from simulator.errors import UsageError
 from simulator.finished_run import FinishedRun, read
 from simulator.run import Rehearsal, Resolved, RunDirectory
-from simulator.scenario import load
+from simulator.scenario import loads
 from simulator.today import utc_now
 
-SCENARIOS = Path(__file__).parents[1] / "scenarios"
+SCENARIO = """\
+fleet:
+  - cohort: good
+    things: 40
+    attributes: {region: {eu: 50%, us: 50%}}
+    work: {duration: 2m, steps: 3}
+  - cohort: bad
+    things: 40
+    work: {duration: {distribution: uniform, low: 1m, high: 20m}, steps: 1, step_timeout: 10m}
+    outcome: {hang: 20%}
+network: {latency: 100ms, lost_replies: 10%}
+job: {document: {}, timeoutConfig: {inProgressTimeoutInMinutes: 60}}
+load: {until: 2h}
+expect: {succeeded: ">= 10%"}
+"""
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    resolved = Resolved.of(load(SCENARIOS / "flaky-network.yaml"), 3, 60)
+    resolved = Resolved.of(loads(SCENARIO), 3, None)
     directory = RunDirectory(tmp_path_factory.mktemp("run"), resolved.name)
     directory.write(Rehearsal(resolved).run(), utc_now())
     return read(directory.path)
@@ -40,7 +54,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def test_both_forms_hold_the_same_and_what_the_summary_says(
     run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "PART", 500)  # so that there are several
+    monkeypatch.setattr(tables, "PART", 50)  # so that there are several
     for form in table_files.FORMATS:
         table_files.write(run, form, tmp_path)
     found = {name: _rows(tmp_path / f"{name}.parquet") for name in tables.SCHEMAS}
@@ -56,9 +70,15 @@ def test_both_forms_hold_the_same_and_what_the_summary_says(
     assert causes == {cause: n for cause, n in summary.conflicts.by_cause.items() if n}
     assert Counter(row["fault"] for row in found["records"] if row["fault"]) == summary.faults
     assert Counter(row["status"] for row in found["executions"]) == summary.executions
+    truths = Counter(row["truth"] for row in found["executions"])
+    assert truths["true"] == summary.timeouts.true_ > 0
+    assert truths["working"] == summary.timeouts.false_
     assert len(found["things"]) == summary.things
     assert {row["cohort"] for row in found["records"]} == set(summary.cohorts)
     assert all(row["thing"].startswith(row["cohort"]) for row in found["records"])
+    assert {row["attributes"] for row in found["things"] if row["cohort"] == "good"} == {
+        '{"cohort": "good", "region": "eu"}', '{"cohort": "good", "region": "us"}'
+    }  # fmt: skip
 
 
 def test_the_schema_is_in_the_file_and_null_is_where_it_says(

@@ -5,6 +5,7 @@ wrong, 3 the target could not be reached or was lost, 4 the generator could not 
 130 interrupted.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -93,7 +94,8 @@ def run(
     target: Annotated[
         str | None,
         typer.Option(
-            help="mqtt(s)://, ws(s):// or http(s)://HOST[:PORT] instead of our own.",
+            help="mqtt(s)://, ws(s):// or http(s)://HOST[:PORT] instead of our own; or aws, "
+            "aws:mqtts, aws:wss: your account's endpoint.",
             show_default=False,
         ),
     ] = None,
@@ -130,6 +132,12 @@ def run(
         bool, typer.Option("--sigv4", help="Sign with AWS credentials (wss, https).")
     ] = False,
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Of AWS credentials.", envvar="AWS_PROFILE")
+    ] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="With --target aws: another control plane.")
+    ] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
     metrics_port: Annotated[
         int | None,
@@ -162,8 +170,18 @@ def run(
     if scenario is None:
         raise UsageError("run needs a scenario file, or --worker")
     owned = i_own_this_target or []
-    runs.admit(scenario, (target, control), owned, account, budget)
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
+    if profile is not None:
+        os.environ["AWS_PROFILE"] = profile  # whoever signs finds it there, in Locust's process too
+    if target is not None and target.partition(":")[0] == "aws":
+        from simulator import aws_target
+
+        found = aws_target.find(target, control, options, account, profile, endpoint_url)
+        target, control, options = found.target, found.control, found.options
+        typer.echo(f"AWS, region {options.region}: {target}", err=True)
+    elif endpoint_url is not None:
+        raise UsageError("--endpoint-url is for --target aws; another target has --control")
+    runs.admit(scenario, (target, control), owned, account, budget, options.region)
     extra = [*parts.options(), "--service-host", service_host, *runs.limits(owned, account, budget)]
     if metrics_port is not None:
         runs.check_free(metrics_host, metrics_port)

@@ -37,9 +37,7 @@ def _limit(what: str) -> Any:
 
 def compare(
     run_a: Annotated[Path, typer.Argument(help="Folder of the baseline.", show_default=False)],
-    run_b: Annotated[
-        Path, typer.Argument(help="Folder of the run to judge.", show_default=False)
-    ],
+    run_b: Annotated[Path, typer.Argument(help="Folder of the run to judge.", show_default=False)],
     html: Annotated[
         Path | None, typer.Option(help="Also write a page, one file.", show_default=False)
     ] = None,

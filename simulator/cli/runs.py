@@ -95,11 +95,15 @@ def live(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
     # A session of its own: a Ctrl-C reaches it once, through us, and not also from the terminal.
-    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
+    # Its standard input is a pipe that only we hold: it closes when we end, killed or not.
+    environment["JOBFLEET_WITH_PARENT"] = "1"
+    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.PIPE,
                                env=environment)  # fmt: skip
     if signalled:
         process.kill()
     code = process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
     if signalled and not (directory / "summary.json").exists():
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
@@ -112,6 +116,7 @@ def admit(
     owned: list[str],
     account: str | None,
     budget: str | None = None,
+    region: str | None = None,
 ) -> Bounds | None:
     """Hold a live run's targets against the safety interlock; return the run's bounds, if any."""
     if not any(targets):
@@ -120,7 +125,7 @@ def admit(
     def account_of() -> str:
         from simulator.provisioning.account import account_id
 
-        return account_id(None, None)
+        return account_id(region, None)
 
     hosts = [None if url is None else redacted(url) for url in targets]
     held = Resolved.of(load(scenario), None, None, budget).scenario.load
@@ -147,7 +152,7 @@ def check_free(host: str, port: int) -> None:
     Raises:
         UsageError: it says why.
     """
-    from simulator.serve import bind
+    from simulator.ports import bind
 
     bind(host, port, "--metrics-port").close()
 

@@ -8,6 +8,7 @@ common percentile, intervals by the bootstrap. ``docs/compare.md`` says it at le
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -17,13 +18,19 @@ from simulator import results
 from simulator.compare import statistics
 from simulator.compare.limits import LEAST_MS, LEAST_S, Limits
 from simulator.compare.samples import Things, only
-from simulator.compare.statistics import Ratio, Spread, Test
+from simulator.compare.statistics import Answer, Ratio, Spread
 from simulator.jobs.model import STATUSES
+from simulator.report.timeouts import AWAY, MISSED, TRUE, UNREPORTED, WORKING
 
 Unit = Literal["share", "seconds", "ms", "count", "rate"]
 
 _TIMES: Final = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0))
 _LATENCIES: Final = (("p50", 50.0), ("p95", 95.0), ("p99", 99.0))
+_TRUTHS: Final[dict[str, tuple[str, Literal[0, 1], tuple[int, ...]]]] = {
+    "true": ("true_", 0, (TRUE,)),
+    "false": ("false_", 1, (WORKING, UNREPORTED, AWAY)),
+    "missed": ("missed", 1, (MISSED,)),
+}
 MOST: Final = 12
 """Cohorts that are compared one by one."""
 
@@ -43,9 +50,11 @@ class Measure:
     """As a fraction: of one for a share, else of ``a``."""
     least: float = 0.0
     """A smaller difference is none."""
-    test: Test | None = None
+    test: Answer | None = None
     interval: tuple[float, float] | None = None
     """Of the difference, at the level 1 − alpha."""
+    alone: bool = False
+    """One number of each run: judged by its limit alone."""
 
     @property
     def difference(self) -> float | None:
@@ -71,6 +80,16 @@ class Measure:
         return abs(of) > self.limit + 1e-12 and abs(self.difference) > self.least
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Two distributions as their percentiles from 0 to 100, to be drawn."""
+
+    title: str
+    unit: Unit
+    a: tuple[float, ...]
+    b: tuple[float, ...]
+
+
 class Measuring:
     """Two runs' things side by side."""
 
@@ -93,6 +112,21 @@ class Measuring:
         yield from self._single()
         yield from self._cohorts()
 
+    def curves(self) -> Iterator[Curve]:
+        """What can be drawn of both."""
+        pairs: list[tuple[str, Unit, Spread | None, Spread | None]] = [
+            ("From queued to the end", "seconds", self.a.times, self.b.times)
+        ]
+        if self._with_latencies:
+            update = results.OPERATIONS[results.UPDATE]
+            late = self.a.latencies(update, "due"), self.b.latencies(update, "due")
+            pairs.append((f"{update}, response time", "ms", late[0], late[1]))
+        for title, unit, a, b in pairs:
+            if a is not None and b is not None:
+                drawn = [_percentiles(one.values) for one in (a, b)]
+                if drawn[0] and drawn[1]:
+                    yield Curve(title, unit, drawn[0], drawn[1])
+
     # ----------------------------------------------------------------------- parts
 
     def _executions(self) -> Iterator[Measure]:
@@ -101,18 +135,23 @@ class Measuring:
             counts = a.executions.get(status, 0), b.executions.get(status, 0)
             if any(counts):
                 yield self._share(group, status, *counts, -1 if status == "SUCCEEDED" else 1,
-                                  lambda of, s=status: of.with_status(s))  # fmt: skip
+                                  partial(Things.with_status, status=status))  # fmt: skip
         counts = a.not_rolled_out, b.not_rolled_out
         if any(counts):
             yield self._share(group, "(no execution yet)", *counts, 1)
         counts = a.retries.count, b.retries.count
         if any(counts):
             yield self._share(group, "retries", *counts, 1, Things.retried)
-        for name, worse in (("true", 0), ("false", 1), ("missed", 1)):
-            member = f"{name}_" if name != "missed" else name
+        for name, (member, worse, truths) in _TRUTHS.items():
             counts = getattr(a.timeouts, member), getattr(b.timeouts, member)
             if any(counts):
-                yield self._share(group, f"timeouts: {name}", *counts, worse)
+                yield self._share(
+                    group,
+                    f"timeouts: {name}",
+                    *counts,
+                    worse,
+                    partial(Things.timed_out, truths=truths),
+                )
 
     def _share(
         self,
@@ -131,7 +170,7 @@ class Measuring:
         shares = (count_a / of_a if of_a else None), (count_b / of_b if of_b else None)
         if shares[0] is None or shares[1] is None or count_a > of_a or count_b > of_b:
             return Measure(group, name, "share", *shares, worse)
-        test = Test(statistics.fisher(count_a, of_a, count_b, of_b), "Fisher")
+        test = Answer(statistics.fisher(count_a, of_a, count_b, of_b), "Fisher")
         spread = self._wide * math.sqrt(
             shares[0] * (1 - shares[0]) / of_a + shares[1] * (1 - shares[1]) / of_b
         )
@@ -159,17 +198,19 @@ class Measuring:
 
     def _requests(self) -> Iterator[Measure]:
         group, limits = "Requests", self.limits
-        yield self._ratio(group, "for each thing", "rate", self.a.requests(), self.b.requests(),
-                          1, limits.requests)  # fmt: skip
+        yield self._ratio(
+            group, "requests of a thing", "rate", self.a.requests(), self.b.requests(), 1,
+            limits.requests,
+        )  # fmt: skip
         for name, sample in (("no reply", Things.unanswered), ("rejected", Things.rejected)):
             pair = sample(self.a), sample(self.b)
             if any(one.events.any() for one in pair):
                 yield self._ratio(group, f"{name}, share", "share", *pair, 1, limits.share)
         for name in results.OPERATIONS:
             found = [of.summary.requests.get(name) for of in (self.a, self.b)]
-            counts = [0 if one is None else one.sent for one in found]
-            if any(counts):
-                yield Measure(group, name, "count", *map(float, counts))
+            sent = [0 if one is None else one.sent for one in found]
+            if any(sent):
+                yield Measure(group, name, "count", float(sent[0]), float(sent[1]))
 
     def _latencies(self) -> Iterator[Measure]:
         late = self.a.scheduled() or self.b.scheduled()
@@ -180,17 +221,18 @@ class Measuring:
                 yield from self._spread(group, "ms", *pair, _LATENCIES, self.limits.latency)
 
     def _times(self, group: str, cohort: str | None) -> Iterator[Measure]:
-        pair = self.a.times, self.b.times
-        if pair[0] is None or pair[1] is None:
+        a, b = self.a.times, self.b.times
+        if a is None or b is None:
             if cohort is None:
-                a, b = self.a.summary.time_to_terminal_s, self.b.summary.time_to_terminal_s
+                told = self.a.summary.time_to_terminal_s, self.b.summary.time_to_terminal_s
                 for name, _ in _TIMES:
-                    if name in a or name in b:
-                        yield Measure(group, name, "seconds", a.get(name), b.get(name), 1)
+                    if name in told[0] or name in told[1]:
+                        found = told[0].get(name), told[1].get(name)
+                        yield Measure(group, name, "seconds", found[0], found[1], 1)
             return
         if cohort is not None:
-            pair = only(pair[0], self.a.cohorts[cohort]), only(pair[1], self.b.cohorts[cohort])
-        yield from self._spread(group, "seconds", *pair, _TIMES, self.limits.time)
+            a, b = only(a, self.a.cohorts[cohort]), only(b, self.b.cohorts[cohort])
+        yield from self._spread(group, "seconds", a, b, _TIMES, self.limits.time)
 
     def _spread(
         self,
@@ -201,57 +243,56 @@ class Measuring:
         shown: tuple[tuple[str, float], ...],
         limit: float,
     ) -> Iterator[Measure]:
-        ended = [Spread(one.of[there], one.values[there], one.things)
-                 for one in (a, b) for there in [np.isfinite(one.values)]]  # fmt: skip
+        of_a, of_b = _ended(a), _ended(b)
         percents = tuple(percent for _, percent in shown)
-        values = [np.percentile(one.values, percents) if len(one.values) else None for one in ended]
-        if values[0] is None and values[1] is None:
-            return
+        found_a, found_b = _at(of_a, percents), _at(of_b, percents)
+        both = bool(len(of_a.values) and len(of_b.values))
         paired = self.paired and a.things == b.things
-        intervals: list[Any] = [None] * len(shown)
-        both = values[0] is not None and values[1] is not None
+        intervals: list[tuple[float, float]] = []
         if both:
-            intervals = statistics.bootstrap(*ended, percents, 1 - self.limits.alpha, paired=paired)
+            level = 1 - self.limits.alpha
+            intervals = statistics.bootstrap(of_a, of_b, percents, level, paired=paired)
         for at, (name, percent) in enumerate(shown):
+            if found_a[at] is None and found_b[at] is None:
+                continue
             test = self._test(a, b, percent, paired=paired) if both else None
+            least = LEAST_MS if unit == "ms" else LEAST_S
             yield Measure(
-                group, name, unit,
-                *(None if one is None else round(float(one[at]), 6) for one in values),
-                1, limit, LEAST_MS if unit == "ms" else LEAST_S, test, intervals[at],
+                group, name, unit, found_a[at], found_b[at], 1, limit, least, test,
+                intervals[at] if both else None,
             )  # fmt: skip
 
-    def _test(self, a: Spread, b: Spread, percent: float, *, paired: bool) -> Test | None:
+    def _test(self, a: Spread, b: Spread, percent: float, *, paired: bool) -> Answer | None:
         if percent != 50:
             if min(len(a.values), len(b.values)) < 5 / (1 - percent / 100):
                 return None  # not five values beyond it are to be expected
             return statistics.compare_percentile(a, b, percent, paired=paired)
-        middles = a.middles(), b.middles()
         # what took for ever took longer than all else
-        most = max(float(np.max(one.values[np.isfinite(one.values)])) for one in (a, b))
-        middles = tuple(np.where(np.isinf(one), 2 * most + 1, one) for one in middles)  # type: ignore[assignment]  # two of two
+        most = 1 + 2 * max(float(_ended(one).values.max()) for one in (a, b))
+        of_a, of_b = (np.where(np.isinf(one), most, one) for one in (a.middles(), b.middles()))
         if paired:
-            there = ~np.isnan(middles[0]) & ~np.isnan(middles[1])
-            return statistics.wilcoxon(middles[0][there], middles[1][there])
-        return statistics.mann_whitney(*(one[~np.isnan(one)] for one in middles))
+            there = ~np.isnan(of_a) & ~np.isnan(of_b)
+            return statistics.wilcoxon(of_a[there], of_b[there])
+        return statistics.mann_whitney(of_a[~np.isnan(of_a)], of_b[~np.isnan(of_b)])
 
     def _single(self) -> Iterator[Measure]:
         """What is one number for each run: no test."""
-        a, b, group = self.a.summary, self.b.summary, "Of the whole run (no test)"
-        yield Measure(group, "duration", "seconds", a.elapsed_s, b.elapsed_s, 1,
-                      self.limits.elapsed)  # fmt: skip
+        a, b, limits = self.a.summary, self.b.summary, self.limits
+
+        def single(name: str, unit: Unit, of_a: float, of_b: float, limit: float | None) -> Measure:
+            group = "Of the whole run (no test)"
+            return Measure(group, name, unit, of_a, of_b, 1, limit, alone=True)
+
+        yield single("duration", "seconds", a.elapsed_s, b.elapsed_s, limits.elapsed)
         for name in ("writes", "reads", "connects"):
-            uses = [getattr(one.budget, name) for one in (a, b)]
-            if any(use.requests for use in uses):
-                yield Measure(group, f"peak {name}/s (of {uses[0].quota})", "rate",
-                              *(float(use.peak_per_s) for use in uses), 1,
-                              self.limits.peak)  # fmt: skip
-        for name, words in (
-            ("over_for_s", "beyond AWS's budget"),
-            ("throttled_for_s", "throttled"),
-        ):
-            pair = [float(getattr(one.budget, name)) for one in (a, b)]
-            if any(pair):
-                yield Measure(group, f"seconds {words}", "seconds", *pair, 1, self.limits.peak)
+            use, other = getattr(a.budget, name), getattr(b.budget, name)
+            if use.requests or other.requests:
+                what = f"peak {name}/s (of {use.quota})"
+                yield single(what, "rate", use.peak_per_s, other.peak_per_s, limits.peak)
+        for name, words in (("over_for_s", "over budget"), ("throttled_for_s", "throttled")):
+            spans = getattr(a.budget, name), getattr(b.budget, name)
+            if any(spans):
+                yield single(f"seconds {words}", "seconds", spans[0], spans[1], limits.peak)
 
     def _cohorts(self) -> Iterator[Measure]:
         """By cohort, where both runs have several, of the same names."""
@@ -276,3 +317,24 @@ def _both(
     a: Ratio, b: Ratio, things: tuple[NDArray[np.int64], NDArray[np.int64]]
 ) -> tuple[Ratio, Ratio]:
     return a.take(things[0]), b.take(things[1])
+
+
+def _ended(spread: Spread) -> Spread:
+    """Without what took for ever."""
+    there = np.isfinite(spread.values)
+    return Spread(spread.of[there], spread.values[there], spread.things)
+
+
+def _at(spread: Spread, percents: tuple[float, ...]) -> list[float | None]:
+    if not len(spread.values):
+        return [None] * len(percents)
+    return [round(float(one), 6) for one in np.percentile(spread.values, percents)]
+
+
+def _percentiles(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """From 0 to 100, of what is finite; nothing of nothing."""
+    ended = values[np.isfinite(values)]
+    if not len(ended):
+        return ()
+    found: list[float] = np.percentile(ended, range(101)).tolist()
+    return tuple(found)

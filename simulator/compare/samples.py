@@ -54,6 +54,14 @@ class Things:
         have = found.columns["status"] == STATUSES.index(status)
         return Ratio(self._counted(found.columns["thing"][have]), self.targets)
 
+    def timed_out(self, truths: tuple[int, ...]) -> Ratio | None:
+        """Executions with a truth about their timeout, of targets."""
+        found = self.run.executions
+        if found is None:
+            return None
+        have = np.isin(found.columns["truth"], truths)
+        return Ratio(self._counted(found.columns["thing"][have]), self.targets)
+
     def retried(self) -> Ratio | None:
         """Executions beyond the first, of targets."""
         found = self.run.executions

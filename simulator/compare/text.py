@@ -43,16 +43,17 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield how(comparison)
     yield ""
     if comparison.promises:
-        yield f"{'Promises':<38} {'A':>24} {'B':>24}"
+        yield f"{'Promises':<42} {'A':>22} {'B':>22}"
         for one in comparison.promises:
-            yield f"  {one.name:<36} {one.a:>24} {one.b:>24}  {WORDS[one.finding]}".rstrip()
+            yield f"  {one.name:<40} {one.a:>22} {one.b:>22}  {WORDS[one.finding]}".rstrip()
         yield ""
     level = f"{1 - comparison.limits.alpha:.0%} interval"
+    yield f"{'':<30} {'A':>11} {'B':>11} {'B − A':>11} {level:>21} {'p':>8}"
     group = ""
     for row in comparison.rows:
         if row.measure.group != group:
             group = row.measure.group
-            yield f"{group:<36} {'A':>11} {'B':>11} {'B − A':>11} {level:>22} {'p':>8}"
+            yield group
         yield _row(row)
     yield ""
     yield from verdict(comparison)
@@ -73,12 +74,12 @@ def how(comparison: Comparison) -> str:
     """Which tests are used."""
     tested = sum(row.p is not None for row in comparison.rows)
     same = (
-        "the same things in both (same seed), so each is held against itself"
+        "the same things (same seed), each held against itself"
         if comparison.paired
         else "two independent fleets"
     )
     return (
-        f"{tested} tests, {same}; p after Holm; a regression is p < {comparison.limits.alpha:g} "
+        f"{tested} tests of {same}. A regression: p < {comparison.limits.alpha:g} (after Holm), "
         "and beyond its limit."
     )
 
@@ -89,7 +90,7 @@ def verdict(comparison: Comparison) -> Iterator[str]:
     if not found:
         yield "Verdict: no regression"
         return
-    yield f"Verdict: REGRESSION in {len(found)}"
+    yield "Verdict: REGRESSION"
     for name in found:
         yield f"  {name}"
 
@@ -101,8 +102,8 @@ def _row(row: Row) -> str:
         interval = " … ".join(signed(one, end) for end in one.interval)
     p = "" if row.p is None else probability(row.p)
     return (
-        f"  {one.name[:34]:<34} {value(one, one.a):>11} {value(one, one.b):>11} "
-        f"{signed(one, one.difference):>11} {interval:>22} {p:>8}  {WORDS[row.finding]}"
+        f"  {one.name[:28]:<28} {value(one, one.a):>11} {value(one, one.b):>11} "
+        f"{signed(one, one.difference):>11} {interval:>21} {p:>8}  {WORDS[row.finding]}"
     ).rstrip()
 
 
@@ -132,6 +133,8 @@ def signed(measure: Measure, number: float | None) -> str:
     size = abs(number)
     if measure.unit == "share":
         return f"{sign}{size * 100:.2f} pp"
+    if measure.unit == "seconds":
+        return f"{sign}{size:,.0f} s" if size >= 100 else f"{sign}{size:.3g} s"
     return f"{sign}{value(measure, size)}"
 
 
@@ -144,9 +147,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "paired": comparison.paired,
         "alpha": comparison.limits.alpha,
         "remarks": list(comparison.remarks),
-        "changed": [
-            {"key": key, "a": a, "b": b} for key, a, b in comparison.changed
-        ],
+        "changed": [{"key": key, "a": a, "b": b} for key, a, b in comparison.changed],
         "promises": [
             {"name": one.name, "a": one.a, "b": one.b, "finding": one.finding}
             for one in comparison.promises

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 import yaml
 
 from simulator.compare.limits import Limits
-from simulator.compare.measures import Measure, Measuring
+from simulator.compare.measures import Curve, Measure, Measuring
 from simulator.compare.samples import Things
 from simulator.compare.statistics import holm
 from simulator.executions import FILE as EXECUTIONS
@@ -66,18 +66,17 @@ class Comparison:
     """Keys of the scenarios that differ, with both values."""
     promises: tuple[Promise, ...]
     rows: tuple[Row, ...]
+    curves: tuple[Curve, ...] = ()
 
     @property
     def regressions(self) -> tuple[str, ...]:
-        """What got worse, by name."""
-        return (
-            *(one.name for one in self.promises if one.finding == "regression"),
-            *(
-                f"{row.measure.group}: {row.measure.name}"
-                for row in self.rows
-                if row.finding == "regression"
-            ),
-        )
+        """What got worse, in words: promises first, then numbers, a group of them together."""
+        groups: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.finding == "regression":
+                groups.setdefault(row.measure.group, []).append(row.measure.name)
+        broken = [one.name for one in self.promises if one.finding == "regression"]
+        return (*broken, *(f"{group}: {', '.join(names)}" for group, names in groups.items()))
 
 
 def compare(a: FinishedRun, b: FinishedRun, limits: Limits) -> Comparison:
@@ -95,13 +94,15 @@ def compare(a: FinishedRun, b: FinishedRun, limits: Limits) -> Comparison:
     rows = judge(list(measuring.all()), limits.alpha)
     return Comparison(
         a, b, limits, False, paired, tuple(_remarks(a, b, changed)), changed,
-        tuple(_promises(a, b)), rows,
+        tuple(_promises(a, b)), rows, tuple(measuring.curves()),
     )  # fmt: skip
 
 
 def judge(measures: list[Measure], alpha: float) -> tuple[Row, ...]:
     """Say of each measure what is found, all tests taken together."""
-    tested = [at for at, one in enumerate(measures) if one.test and one.worse and one.limit]
+    tested = [
+        at for at, one in enumerate(measures) if one.test and one.worse and one.limit is not None
+    ]
     adjusted = dict(
         zip(tested, holm([measures[at].test.p for at in tested]), strict=True)  # type: ignore[union-attr]  # those that have one
     )
@@ -114,11 +115,9 @@ def judge(measures: list[Measure], alpha: float) -> tuple[Row, ...]:
 def _found(measure: Measure, p: float | None, alpha: float) -> Finding:
     if measure.limit is None or not measure.worse or measure.difference is None:
         return "untested"
-    if p is None:  # one number of each run, or too few
-        alone = measure.test is None and measure.group.endswith("(no test)")
-        if not alone:
-            return "untested"
-    elif p >= alpha:
+    if p is None and not measure.alone:
+        return "untested"  # too few
+    if p is not None and p >= alpha:
         return "same"
     if not measure.beyond:
         return "same" if p is None else "slight"
@@ -129,12 +128,12 @@ def _found(measure: Measure, p: float | None, alpha: float) -> Finding:
 
 
 def _promises(a: FinishedRun, b: FinishedRun) -> Iterator[Promise]:
-    ends = [run.summary.ended for run in (a, b)]
-    if ends[0] != ends[1]:
-        lost = ends[0] == COMPLETED and ends[1] != "interrupted"
-        won = ends[1] == COMPLETED and ends[0] != "interrupted"
+    was_end, end = a.summary.ended, b.summary.ended
+    if was_end != end:
+        lost = was_end == COMPLETED and end != "interrupted"
+        won = end == COMPLETED and was_end != "interrupted"
         finding: Finding = "regression" if lost else "improvement" if won else "untested"
-        yield Promise("ended", *ends, finding)
+        yield Promise("ended", was_end, end, finding)
     before = {one.name: one for one in a.summary.verdict.expectations}
     for now in b.summary.verdict.expectations:
         was = before.get(now.name)
@@ -164,9 +163,7 @@ def _identical(a: Path, b: Path) -> bool:
 
 def _paired(a: FinishedRun, b: FinishedRun) -> bool:
     """Whether a thing of one is the same thing in the other: rehearsed, of the same draws."""
-    fleets = [
-        [(one.name, one.things) for one in run.loaded.scenario.cohorts()] for run in (a, b)
-    ]
+    fleets = [[(one.name, one.things) for one in run.loaded.scenario.cohorts()] for run in (a, b)]
     return (
         not a.live and not b.live
         and a.summary.seed == b.summary.seed
