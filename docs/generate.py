@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from docs import commands, exit_codes, fidelity, house, scenario_keys, schema
+from docs import commands, exit_codes, fidelity, house, library_examples, scenario_keys, schema
 from simulator.jobs.execution import TRANSITIONS
 
 ROOT: Final = Path(__file__).parents[1]
@@ -44,11 +44,19 @@ def _design() -> str:
     return between(text, "house", house.picture())
 
 
+def _library() -> str:
+    text = library_examples.PAGE.read_text(encoding="utf-8")
+    for name in library_examples.NAMES:
+        text = between(text, f"example {name}", library_examples.shown(name))
+    return text
+
+
 WRITERS: Final[dict[Path, Callable[[], str]]] = {
     README: _readme,
     DESIGN: _design,
     fidelity.PAGE: lambda: fidelity.page(fidelity.load()),
     schema.PAGE: lambda: schema.page(schema.PAGE.read_text(encoding="utf-8")),
+    library_examples.PAGE: _library,
     REFERENCE / "commands.md": commands.page,
     REFERENCE / "scenario.md": scenario_keys.page,
     REFERENCE / "exit-codes.md": exit_codes.page,
@@ -57,6 +65,9 @@ WRITERS: Final[dict[Path, Callable[[], str]]] = {
 
 
 if __name__ == "__main__":
+    for name in library_examples.NAMES:
+        said = library_examples.printed(name)
+        library_examples.recorded(name).write_text(said, encoding="utf-8")
     for path, writer in WRITERS.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(writer(), encoding="utf-8")

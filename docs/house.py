@@ -6,6 +6,7 @@ Rule 3: it *rests on* those that it does not reach through another one.
 """
 
 import graphlib
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Final
 
@@ -28,9 +29,9 @@ ROOMS: Final = {
     "transports": "the things' side of the network",
     "report": "records to numbers to text; the run directory",
     "run": "where everything meets",
-    "compare": "two runs, beside each other",
     "fit": "a scenario from what a fleet did",
     "studies": "explain, sweep, shrink",
+    "compare": "two runs beside each other",
     "serve": "the service on real ports; trials of other agents",
     "live": "the fleet on real sockets, Locust measuring",
     "provisioning": "a fleet in an AWS account",
@@ -43,22 +44,21 @@ ROOMS: Final = {
 SHARED: Final = {
     "errors": "errors refusals exit_codes terminal",
     "clock": "errand timers clock garbage today machine",
-    "records": "results executions snapshots generator expectations report.summary",
+    "records": "results executions snapshots expectations report.summary generator run_metrics",
     "connections": "allotment open_files interlock certificates mqtt_client websocket_client "
     "targets owner endpoints.websocket",
-    "host": "host director campaign sample",
-    "things": "world assignment attribution caller worker thing finders attendance fleet "
-    "pacing",
+    "host": "host director sample",
+    "endpoints": "ports",
+    "things": "world assignment attribution caller worker thing finders attendance fleet pacing",
     "report": "progress run_directory finished_run export tables table_files",
-    "run": "run resolved standstill",
+    "run": "run campaign standstill resolved",
     "studies": "explain sweep shrink gate",
-    "testing": "local_settings sightings stepped_clock service_thread sdk_client background crowd pytest_plugin",
-    "serve": "ports watching playbook serve trial trying embedded",
-    "live": "live live_share live_options live_jobs live_member live_crew live_run live_metrics "
-    "live_watchdog live_view run_metrics rollout_view aws_target locust_rollout contention stage "
-    "locust_feed locust_http locust_shapes locust_contention locust_control_plane locust_bridge",
-}  # fmt: skip
-"""Modules that live together without being a package."""
+    "testing": "local_settings sightings stepped_clock service_thread sdk_client background crowd "
+    "pytest_plugin",
+    "serve": "watching playbook serve trial trying embedded",
+    "live": "live live_* locust_* contention stage rollout_view aws_target",
+}
+"""Modules that live together without being a package; with ``*``, all that are called so."""
 
 
 def room_of(module: str) -> str:
@@ -67,12 +67,14 @@ def room_of(module: str) -> str:
     Raises:
         LookupError: in none; the message says where to name it.
     """
-    shared = {name: room for room, living in SHARED.items() for name in living.split()}
     package = module.split(".")[0]
-    room = shared.get(module) or shared.get(package) or package
-    if room not in ROOMS:
+    for name in (module, package):
+        for room, living in SHARED.items():
+            if any(fnmatchcase(name, pattern) for pattern in living.split()):
+                return room
+    if package not in ROOMS:
         raise LookupError(f"{module} is in no room: name it in SHARED or ROOMS of docs/house.py")
-    return room
+    return package
 
 
 @cache
@@ -155,10 +157,14 @@ def large() -> str:
         for room in rooms:
             on = ", ".join(f"`{other}`" for other in rests_on(room)) or "the ground"
             lines.append(f"| {height} | `{room}` | {ROOMS[room]} | {on} |")
-    there = {module.split(".")[0] for module in modules()} | {*modules()}
+    alone: dict[str, list[str]] = {room: [] for room in SHARED}
+    for module in modules():
+        package = module.split(".")[0]
+        room = room_of(module) if module not in EMPTY else package
+        if room != package and ("." not in module or module in SHARED[room].split()):
+            alone[room].append(module)
     shared = [
-        f"- `{room}`: {', '.join(f'`{name}`' for name in living.split() if name in there)}"
-        for room, living in SHARED.items()
+        f"- `{room}`: {', '.join(f'`{name}`' for name in living)}" for room, living in alone.items()
     ]
     return "\n".join([*lines, "", "Rooms that are no packages:", "", *shared, ""])
 

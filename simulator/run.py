@@ -23,6 +23,7 @@ from simulator.campaign import group_of as group_of
 from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
 from simulator.director import population
+from simulator.errors import UsageError
 from simulator.executions import FILE as EXECUTIONS
 from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
@@ -38,6 +39,8 @@ from simulator.report.timeline import as_csv
 from simulator.resolved import Resolved as Resolved
 from simulator.results import Recorder, Records
 from simulator.run_directory import SCENARIO, Folder
+from simulator.scenario import Scenario
+from simulator.scenario.given import given
 from simulator.scenario.model import DEFAULT_SEED as DEFAULT_SEED
 from simulator.snapshots import Snapshot, Tally, of_rehearsal
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
@@ -293,9 +296,34 @@ def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
     host.listeners.clear()
 
 
-def rehearse(resolved: Resolved) -> Finished:
-    """Run a scenario in virtual time."""
-    return Rehearsal(resolved).run()
+def rehearse(
+    scenario: Path | str | Mapping[str, Any] | Scenario | Resolved,
+    *,
+    seed: int | None = None,
+    things: int | None = None,
+) -> Finished:
+    """Run a scenario in virtual time; the same scenario and seed give the same result to the byte.
+
+    Args:
+        scenario: a file's path, a mapping as the file would say it, a ``Scenario`` that was read
+            before, or one that is settled already.
+        seed: of all chance; default: the scenario's, else 1.
+        things: the size of the fleet; its cohorts are rescaled in proportion.
+
+    Returns:
+        ``summary`` holds every number and the verdict, ``records`` a row per exchange and
+        ``executions`` one per execution. Nothing is written: that is ``RunDirectory``'s.
+
+    Raises:
+        ScenarioError: one line per fault of the scenario.
+        UsageError: no fleet of that size, no such seed, or virtual time would never get on.
+        TimeStandsStill: virtual time does not get on.
+    """
+    if not isinstance(scenario, Resolved):
+        scenario = Resolved.of(given(scenario), seed, things)
+    elif seed is not None or things is not None:
+        raise UsageError("seed and things are settled already: give the scenario itself")
+    return Rehearsal(scenario).run()
 
 
 # ------------------------------------------------------------------------------- run directory

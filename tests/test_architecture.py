@@ -68,7 +68,7 @@ FLOORS = [
     ["worker"],
     ["thing", "director", "endpoints.mqtt", "endpoints.http", "endpoints.metrics",
      "scenario.file"],
-    ["finders", "attendance", "ports"],
+    ["scenario.given", "finders", "attendance", "ports"],
     ["fleet", "scenario", "standstill", "owner", "transports.lossy", "transports.stamped",
      "transports.memory", "transports.paced",
      "transports.mqtt", "transports.aiomqtt", "transports.http"],
