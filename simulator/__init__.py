@@ -53,6 +53,8 @@ The house in reading order (a module imports only from what stands above it here
                      judged (verdict), written (text, junit)
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
+    report/page/     that folder as a page: bins (percentiles of millions), drawing (what a chart
+                     is), the charts (rollout, endings, conflicts, latency, lag, troubles), verdict
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them

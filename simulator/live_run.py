@@ -275,6 +275,17 @@ class LiveRun:
         self.directory.add("latency.hlog", as_log(self.latencies, clock_s))
         self.directory.write(finished, self.started)
         self.finished = finished
+        self._report()
+
+    def _report(self) -> None:
+        """Write the report; without it, the run is what it was, but not in silence."""
+        if self.environment.parsed_options.no_report:
+            return
+        try:
+            self.directory.report()
+        except JobfleetError as error:
+            log.error("%s", error)
+            self.exit_code = self.exit_code or EXIT_USAGE
 
     def _fates(self) -> Fates:
         """What became of the things; nothing, where their loop is gone."""

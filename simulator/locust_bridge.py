@@ -85,6 +85,7 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--poll", type=float, default=POLL_S, help="Seconds between looks over HTTP")
     group.add_argument("--service-host", default="127.0.0.1", help="Where our service listens")
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
+    group.add_argument("--no-report", action="store_true", help="Write no report.html")
     group.add_argument("--brief", action="store_true", help="Leave out Locust's own tables")
 
 

@@ -38,9 +38,10 @@ from simulator.report.executions import Outcome, outcome_of
 from simulator.report.fold import About, fold
 from simulator.report.junit import as_junit
 from simulator.report.summary import COMPLETED, Summary, as_text
+from simulator.report.summary import INTERRUPTED as INTERRUPTED
 from simulator.report.timeline import as_csv
 from simulator.results import Recorder, Records
-from simulator.run_directory import SCENARIO, Folder
+from simulator.run_directory import REPORT, SCENARIO, Folder
 from simulator.scenario import Scenario, dump
 from simulator.scenario.file import Loaded
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
@@ -52,7 +53,6 @@ from simulator.transports.weather import Weather
 from simulator.world import Link, Listener, World
 
 DEFAULT_SEED: Final = 1
-INTERRUPTED: Final = "interrupted"
 
 SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
@@ -397,6 +397,13 @@ class RunDirectory:
         junit = as_junit(summary, scenario.epoch_s)
         self._folder.write("junit.xml", lambda file: file.write(junit))
         self._text("summary.json", as_text(summary))
+
+    def report(self) -> None:
+        """Write ``report.html`` from what has been written; raises as ``write`` does."""
+        from simulator.finished_run import read
+        from simulator.report.page import as_html
+
+        self.add(REPORT, as_html(read(self.path)))
 
     def add(self, name: str, content: bytes) -> None:
         """Write one more file; raises as ``write`` does."""

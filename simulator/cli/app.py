@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, provisioning, serving, studies, trials
+from simulator.cli import fitting, provisioning, reporting, serving, studies, trials
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -49,6 +49,9 @@ OutOption = Annotated[
     Path | None,
     typer.Option(help="Run directory (default: a fresh one under runs/).", show_default=False),
 ]
+ReportOption = Annotated[
+    bool, typer.Option("--report/--no-report", help="Write report.html into the run directory.")
+]
 
 
 @app.command()
@@ -58,11 +61,12 @@ def rehearse(
     things: ThingsOption = None,
     out: OutOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")] = False,
+    report: ReportOption = True,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, report))
 
 
 @app.command()
@@ -121,6 +125,7 @@ def run(
     ] = False,
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
+    report: ReportOption = True,
     service_host: ServiceHost = "127.0.0.1",
     processes: Processes = None,
     master: Master = False,
@@ -147,6 +152,8 @@ def run(
     runs.admit(scenario, (target, control), i_own_this_target or [], account)
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
     extra = [*parts.options(), "--service-host", service_host]
+    if not report:
+        extra.append("--no-report")
     raise typer.Exit(
         runs.live(scenario, seed, things, out, transport, target, control, options, extra)
     )
@@ -160,6 +167,7 @@ app.command()(studies.shrink)
 app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(reporting.report)
 app.command()(provisioning.provision)
 app.command()(provisioning.cleanup)
 

@@ -26,7 +26,12 @@ INTERRUPTED_CODE: Final = 130
 
 
 def rehearse(
-    scenario: Path, seed: int | None, things: int | None, out: Path | None, quiet: bool
+    scenario: Path,
+    seed: int | None,
+    things: int | None,
+    out: Path | None,
+    quiet: bool,
+    report: bool = True,
 ) -> int:
     """Rehearse; return the exit code."""
     resolved = _resolve(scenario, seed, things, quiet)
@@ -42,7 +47,11 @@ def rehearse(
         typer.echo(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
     else:
         typer.echo(render(finished.summary, finished.wall_s))
-    typer.echo(f"Run directory: {directory.path}")
+    try:
+        if report:
+            directory.report()
+    finally:
+        typer.echo(f"Run directory: {directory.path}")
     if finished.summary.ended == INTERRUPTED:
         return INTERRUPTED_CODE
     return 0 if finished.summary.verdict.passed else 1

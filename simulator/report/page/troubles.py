@@ -1,0 +1,76 @@
+"""What went wrong most often, each with one exchange to look at."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any, Final
+
+import numpy as np
+
+from simulator import results
+from simulator.finished_run import FinishedRun
+from simulator.report.page.drawing import Cell, Chart, Table, moment, percent, several
+
+MOST: Final = 12
+"""Kinds of trouble in the table."""
+
+
+def top(run: FinishedRun) -> Chart:
+    """Rejections and silences by operation, code and cause, most frequent first."""
+    title = "What went wrong, and where to look first?"
+    records = run.records
+    wrong = np.flatnonzero(records["outcome"] != results.ACCEPTED)
+    if not len(wrong):
+        asked = several(len(records), "request")
+        return Chart("errors", title, f"Nothing: of {asked}, all were accepted."
+                     if len(records) else "Nothing: no request was sent.")  # fmt: skip
+    bad = records[wrong]
+    kind = (bad["operation"].astype(np.int64) * 100 + bad["outcome"]) * 100 + bad["cause"]
+    kinds, first, counts = np.unique(kind, return_index=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    name_of = _Names(run)
+    rows = [
+        tuple(_row(run, bad[first[at]], int(counts[at]), name_of)) for at in order[:MOST].tolist()
+    ]
+    columns = ("operation", "answer", "cause", "count", "of that operation", "for example",
+               "at", "job", "attempt", "took", "its network")  # fmt: skip
+    more = "" if len(kinds) <= MOST else f" The table has the {MOST} most frequent kinds."
+    text = (
+        f"{several(len(wrong), 'request')} of {len(records):,} "
+        f"({percent(len(wrong), len(records))}) were rejected or never answered, in "
+        f"{several(len(kinds), 'kind')}. A conflict that a thing resolves is among them.{more}"
+    )
+    return Chart("errors", title, text, Table(columns, rows))
+
+
+def _row(run: FinishedRun, one: Any, count: int, name_of: "_Names") -> Iterator[Cell]:
+    operation = results.OPERATIONS[one["operation"]]
+    job_ids = run.loaded.scenario.job_ids
+    yield operation
+    yield {"NoReply": "no reply", "Disconnected": "connection lost"}.get(
+        results.OUTCOMES[one["outcome"]], results.OUTCOMES[one["outcome"]]
+    )
+    edge = results.edge_name(int(one["edge"]))
+    yield results.CAUSES[one["cause"]] + (f" ({edge})" if edge else "") or "–"
+    yield count
+    sent = run.summary.requests.get(operation)
+    yield percent(count, sent.sent) if sent else "–"
+    yield name_of(int(one["thing"]))
+    yield moment(round(float(one["sent"]) * run.summary.time_scale, 1))
+    about = int(one["attempt"])
+    yield job_ids[int(one["job"])] if about and int(one["job"]) < len(job_ids) else "–"
+    yield about or "–"
+    yield f"{1000 * float(one['done'] - one['sent']):,.4g} ms"
+    yield results.FAULTS[one["fault"]] or "–"
+
+
+class _Names:
+    """Things' names, of which a few are asked: not a million strings."""
+
+    def __init__(self, run: FinishedRun) -> None:
+        self._cohorts = run.loaded.scenario.cohorts()
+        self._starts = [0, *accumulate(cohort.things for cohort in self._cohorts)]
+
+    def __call__(self, thing: int) -> str:
+        at = bisect_right(self._starts, thing) - 1
+        return f"{self._cohorts[at].name}-{thing - self._starts[at]:06d}"
