@@ -1,12 +1,12 @@
 """Writes the generated parts of the documentation: ``python -m docs.generate``.
 
 The README's state diagram is drawn from ``TRANSITIONS`` itself, ``docs/fidelity.md`` from its
-table, and a test fails when one of them is stale.
+table, the schemas of ``docs/records.md`` from theirs, and a test fails when one of them is stale.
 """
 
 from pathlib import Path
 
-from docs import fidelity
+from docs import fidelity, schema
 from simulator.jobs.execution import TRANSITIONS
 
 README = Path(__file__).parents[1] / "README.md"
@@ -31,3 +31,4 @@ def with_diagram(text: str) -> str:
 if __name__ == "__main__":
     README.write_text(with_diagram(README.read_text(encoding="utf-8")), encoding="utf-8")
     fidelity.PAGE.write_text(fidelity.page(fidelity.load()), encoding="utf-8")
+    schema.PAGE.write_text(schema.page(schema.PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -19,7 +19,7 @@ The house in reading order (a module imports only from what stands above it here
                      cohorts, plans, incidents
     results.py       one flat record per exchange
     executions.py    what became of executions, in columns
-    snapshots.py     one look at a live run
+    snapshots.py     one look at a live run; run_metrics.py the same for Prometheus
     report/summary.py what ``summary.json`` holds
     expectations.py  which number, of what part of a run, and what it should be
     allotment.py     which worker has which things
@@ -55,6 +55,8 @@ The house in reading order (a module imports only from what stands above it here
     finished_run.py  that folder, read back
     report/page/     that folder as a page: bins (percentiles of millions), drawing (what a chart
                      is), the charts (rollout, endings, conflicts, latency, lag, troubles), verdict
+    tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
+    compare/         two finished runs beside each other: statistics, samples, measures, verdict
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
@@ -74,6 +76,7 @@ The house in reading order (a module imports only from what stands above it here
     live_share.py    the things of one process, and a worker's duties
     live_crew.py     who the things are with, and what a master knows of its workers
     live_run.py      one live run from its beginning to its summary
+    live_metrics.py  its door for Prometheus
     locust_bridge.py Locust measures it
     contention.py    how often writers with optimistic concurrency conflict, in theory
     stage.py         a service, a fleet and a job for HTTP load

@@ -33,11 +33,12 @@ from simulator.owner import Owner
 from simulator.report.counts import schedule_slip
 from simulator.report.executions import Outcome
 from simulator.report.latencies import as_log, as_table, histograms
-from simulator.report.summary import COMPLETED
+from simulator.report.summary import COMPLETED, INTERRUPTED
 from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
-from simulator.run import INTERRUPTED, Finished, Resolved, RunDirectory, summarise
+from simulator.run import Finished, Resolved, RunDirectory, summarise
+from simulator.run_metrics import LatencyBuckets
 from simulator.scenario import load
 from simulator.snapshots import Lag, Snapshot, Tally, history
 from simulator.targets import Aim, Target, TargetOptions, transport_for
@@ -89,6 +90,7 @@ class LiveRun:
         self.service: EmbeddedService | None = None
         self.incidents: dict[str, int] = {}
         self._tally = Tally()
+        self.buckets = LatencyBuckets()
         self.snapshots = history()
         """One a second, oldest first."""
         self.met = False
@@ -141,6 +143,7 @@ class LiveRun:
         """Hand fresh records to Locust."""
         self.met = self.met or bool((fresh["outcome"] == results.ACCEPTED).any())
         self._tally.take(fresh)
+        self.buckets.take(fresh)
         feed(self.environment, fresh, utc_now().timestamp())
 
     def _watch(self) -> None:

@@ -25,6 +25,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from simulator.errors import JobfleetError, TargetError
 from simulator.live_crew import NOBODY, Workers
+from simulator.live_metrics import add_to_web_ui, metrics_of, open_door
 from simulator.live_options import check_options
 from simulator.live_run import EXIT_FAILED, EXIT_INTERRUPTED, LiveRun, exit_code_of
 from simulator.live_share import MESSAGE, Worker
@@ -86,6 +87,8 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--service-host", default="127.0.0.1", help="Where our service listens")
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
     group.add_argument("--no-report", action="store_true", help="Write no report.html")
+    group.add_argument("--metrics-port", type=int, default=None, help="For Prometheus; 0: any")
+    group.add_argument("--metrics-host", default="127.0.0.1", help="Where that port is")
     group.add_argument("--brief", action="store_true", help="Leave out Locust's own tables")
 
 
@@ -113,6 +116,14 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         options.spawn_rate = scenario.load.ramp or float(options.num_users)
     if isinstance(runner, MasterRunner):
         _lead(environment, runner)
+    metrics = metrics_of(lambda: _runs[-1] if _runs else None)
+    if environment.web_ui is not None:
+        add_to_web_ui(metrics, environment.web_ui)
+    if options.metrics_port is not None:
+        try:
+            open_door(metrics, options.metrics_host, options.metrics_port)
+        except JobfleetError as error:
+            _give_up(error)
 
 
 def _lead(environment: Environment, runner: MasterRunner) -> None:

@@ -28,7 +28,7 @@ from simulator.errors import UsageError
 from simulator.executions import FILE as EXECUTIONS
 from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
-from simulator.garbage import frozen_garbage
+from simulator.garbage import frozen_garbage, untie
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.messages import CreateJobRequest
@@ -37,8 +37,7 @@ from simulator.progress import Progress
 from simulator.report.executions import Outcome, outcome_of
 from simulator.report.fold import About, fold
 from simulator.report.junit import as_junit
-from simulator.report.summary import COMPLETED, Summary, as_text
-from simulator.report.summary import INTERRUPTED as INTERRUPTED
+from simulator.report.summary import COMPLETED, INTERRUPTED, Summary, as_text
 from simulator.report.timeline import as_csv
 from simulator.results import Recorder, Records
 from simulator.run_directory import REPORT, SCENARIO, Folder
@@ -306,7 +305,7 @@ class Rehearsal:
         director.stop()
         host.close()
         fleet.stop()
-        _untie(fleet, service, host)
+        untie(fleet.agents, service.jobs.values(), host.listeners)
         return _Seen(outcome, fates, recorder.records(), director.counts, clock_s, ended)
 
     def _end(self, why: str) -> None:
@@ -344,20 +343,6 @@ class _Seen:
     incidents: dict[str, int]
     clock_s: float
     ended: str
-
-
-def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
-    """Let things, jobs and host not know each other any more, once nobody asks them.
-
-    Then a world of a million things goes at once, and the garbage collector, which has rested all
-    the time, does not find it.
-    """
-    for agent in fleet.agents:
-        del agent.link, agent.prompt
-    for job in service.jobs.values():
-        job.latest.clear()
-        job.executions.clear()
-    host.listeners.clear()
 
 
 def rehearse(resolved: Resolved) -> Finished:

@@ -22,6 +22,10 @@ RESULTS: Final = (
 )  # fmt: skip
 OF_LIVE_RUNS: Final = ("latency.hlog",)
 REPORT: Final = "report.html"
+TABLES: Final = tuple(
+    f"{name}.{form}" for name in ("records", "executions", "things") for form in ("parquet", "csv")
+)
+"""What ``jobfleet records`` makes of a run, by default beside it."""
 MOST: Final = 100_000
 """Runs of one name under ``runs/``."""
 
@@ -44,7 +48,7 @@ class Folder:
             with tempfile.TemporaryFile(dir=self.path):
                 pass  # so it can be written to
             _check_ours(self.path)
-            for earlier in (*RESULTS, *OF_LIVE_RUNS, REPORT):
+            for earlier in (*RESULTS, *OF_LIVE_RUNS, *TABLES, REPORT):
                 (self.path / earlier).unlink(missing_ok=True)
         except OSError as error:
             where = error.filename if path is None else path
@@ -57,22 +61,22 @@ class Folder:
             UsageError: it cannot be written (a full disk, say); an earlier one is as it was.
         """
         try:
-            with _aside(self.path, name) as file:
+            with aside(self.path, name) as file:
                 fill(file)
         except OSError as error:
             raise UsageError(f"cannot write {self.path / name}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
-def _aside(folder: Path, name: str) -> Iterator[IO[bytes]]:
+def aside(folder: Path, name: str) -> Iterator[IO[bytes]]:
     """A file under another name, which gets its own when all is in it."""
-    aside = folder / f".{name}.{os.getpid()}"
+    path = folder / f".{name}.{os.getpid()}"
     try:
-        with aside.open("wb") as file:
+        with path.open("wb") as file:
             yield file
-        aside.replace(folder / name)
+        path.replace(folder / name)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
 
 
@@ -120,7 +124,7 @@ def replace(path: Path, make: Callable[[], bytes], mark: bytes) -> None:
             if not ours:
                 raise UsageError(f"{path} exists and was not written by jobfleet; name another")
         content = make()
-        with _aside(path.parent, path.name) as file:
+        with aside(path.parent, path.name) as file:
             file.write(content)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

@@ -44,6 +44,7 @@ FLOORS = [
     ["provisioning.ownership"],
     ["provisioning.making", "provisioning.cleaning"],
     ["report.summary", "snapshots"],
+    ["run_metrics"],
     ["expectations", "fit.special", "fit.cohorts", "fit.executions"],
     ["fit.laws", "fit.documents", "fit.settings", "fit.shares"],
     ["fit.censored"],
@@ -76,12 +77,17 @@ FLOORS = [
     ["report.timeline", "fit.report"],
     ["report.fold"],
     ["report.text", "report.junit", "report.workers", "run_directory", "progress"],
-    ["export", "finished_run"],
+    ["export", "finished_run", "compare.statistics", "compare.limits"],
     ["report.page.bins", "report.page.drawing"],
     ["report.page.rollout", "report.page.endings", "report.page.troubles",
      "report.page.verdict"],
     ["report.page.conflicts", "report.page.latency", "report.page.lag"],
     ["report.page"],
+    ["tables", "compare.samples"],
+    ["table_files", "compare.measures"],
+    ["compare.verdict"],
+    ["compare.text"],
+    ["compare.page"],
     ["run"],
     ["sweep.grid", "sweep.statistics", "explain.forecast"],
     ["explain.arithmetic"],
@@ -95,6 +101,7 @@ FLOORS = [
     ["live_share", "live_options", "live_jobs"],
     ["live_crew"],
     ["live_run", "stage"],
+    ["live_metrics"],
     ["aws_cli.shorthand", "aws_cli.table", "aws_cli.options", "aws_cli.skeleton",
      "aws_cli.session"],
     ["aws_cli.parameters", "aws_cli.output", "aws_cli.help"],
@@ -102,15 +109,14 @@ FLOORS = [
     ["locust_http", "locust_shapes"],
     ["locust_contention", "locust_control_plane"],
     ["locust_bridge", "cli.runs", "cli.serving", "cli.trials", "cli.fitting", "cli.studies",
-     "cli.reporting",
-     "cli.provisioning", "aws_cli.driver"],
+     "cli.provisioning", "cli.reporting", "cli.results", "aws_cli.driver"],
     ["cli.app"],
     ["cli"],
     ["cli.__main__"],
 ]  # fmt: skip
 """From the ground up. A package stands for its ``__init__``; empty ones stand nowhere."""
 
-EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning"}
+EMPTY = {"", "transports", "endpoints", "report", "aws_cli", "fit", "provisioning", "compare"}
 """Packages whose ``__init__`` is a docstring: the way in, no room."""
 
 PURE = ("jobs", "mqtt")

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
-from simulator.cli import fitting, provisioning, reporting, serving, studies, trials
+from simulator.cli import fitting, provisioning, reporting, results, serving, studies, trials
 from simulator.cli.distribution import (
     AsWorker,
     Distribution,
@@ -126,6 +126,13 @@ def run(
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
     report: ReportOption = True,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Serve /metrics for Prometheus there; 0 picks a free port.", show_default=False
+        ),
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Where that port is.")] = "127.0.0.1",
     service_host: ServiceHost = "127.0.0.1",
     processes: Processes = None,
     master: Master = False,
@@ -154,6 +161,9 @@ def run(
     extra = [*parts.options(), "--service-host", service_host]
     if not report:
         extra.append("--no-report")
+    if metrics_port is not None:
+        runs.check_free(metrics_host, metrics_port)
+        extra += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     raise typer.Exit(
         runs.live(scenario, seed, things, out, transport, target, control, options, extra)
     )
@@ -168,6 +178,8 @@ app.command()(trials.try_agent)
 app.command()(fitting.fit)
 app.command()(fitting.export)
 app.command()(reporting.report)
+app.command()(results.records)
+app.command()(results.compare)
 app.command()(provisioning.provision)
 app.command()(provisioning.cleanup)
 

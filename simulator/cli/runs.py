@@ -16,8 +16,9 @@ from simulator import interlock
 from simulator.cli.distribution import Distribution
 from simulator.errors import ScenarioError
 from simulator.interlock import Bounds
+from simulator.report.summary import INTERRUPTED
 from simulator.report.text import render
-from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
+from simulator.run import Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
 from simulator.targets import TargetOptions, aim, parse, redacted, transport_for
 from simulator.today import utc_now
@@ -129,6 +130,17 @@ def admit(
             err=True,
         )
     return found
+
+
+def check_free(host: str, port: int) -> None:
+    """Refuse a port for ``/metrics`` that cannot be had, before anything is made.
+
+    Raises:
+        UsageError: it says why.
+    """
+    from simulator.serve import bind
+
+    bind(host, port, "--metrics-port").close()
 
 
 def _aimed(

@@ -1,4 +1,4 @@
-"""Times in bins whose width grows with them, so that millions give percentiles at the cost of one look.
+"""Times in bins whose width grows with them: percentiles of millions at the cost of one look.
 
 As in an HDR histogram, each power of two is cut into 1024 parts: a percentile is right to one part
 in a thousand. The bins are the leading bits of a number as a float: exponent and ten bits.
@@ -32,7 +32,8 @@ def middle_of(bins: NDArray[Any]) -> NDArray[np.float64]:
 def percentiles(seconds: Times, shares: NDArray[Any]) -> NDArray[np.float64]:
     """The least time that so large a share (0 to 1) does not exceed; of some times."""
     found = percentiles_by(seconds, np.zeros(len(seconds), np.int64), 1, shares)
-    return found[0]
+    first: NDArray[np.float64] = found[0]
+    return first
 
 
 def percentiles_by(

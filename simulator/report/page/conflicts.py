@@ -11,6 +11,7 @@ from simulator.report.page.drawing import (
     Table,
     TimeAxis,
     bars,
+    count_axis,
     figure,
     moment,
     percent,
@@ -34,12 +35,13 @@ def over_time(run: FinishedRun) -> Chart:
     found = timeline.conflicts
     series = [bars(cause, x, found[cause], look[cause]) for cause in CAUSES[1:] if cause in found]
     rows: list[tuple[Cell, ...]] = [
-        (moment(end), *counts, updates, percent(sum(counts), updates))
-        for end, updates, *counts in zip(
+        (moment(end), *by_cause, updates, percent(sum(by_cause), updates))
+        for end, updates, *by_cause in zip(
             timeline.end_s, timeline.updates, *found.values(), strict=True
         )
     ]
-    made = figure(series, axis.layout(), {"title": {"text": f"conflicts in {width:g} s"}})
+    most = max(map(sum, zip(*found.values(), strict=True)))
+    made = figure(series, axis.layout(), count_axis(f"conflicts in {width:g} s", most))
     return Chart(
         "conflicts",
         title,

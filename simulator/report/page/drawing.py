@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from simulator.report.text import clock
+from simulator.report.text import clock, duration
 
 Cell = str | int | float | None
 Figure = dict[str, Any]
@@ -29,7 +29,7 @@ class Table:
     """Rows of cells under their columns' names; the first cell of a row names it."""
 
     columns: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
+    rows: Sequence[tuple[Cell, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Plot:
 
     figure: Figure
     name: str = ""
+    height: float = 21
+    """In the page's letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,9 @@ class Look(NamedTuple):
     dash: str
 
 
-GREEN, RED, PURPLE, OCHRE, BLUE, GREY, BROWN, VIOLET = (
+GREEN, RED, PURPLE, OCHRE, BLUE, GREY, BROWN, VIOLET, CRIMSON = (
     "#009e73", "#d55e00", "#b5649a", "#a97c0c", "#2f7fc1", "#7f868c", "#9c5a34", "#7771d1",
+    "#d6336c",
 )  # fmt: skip
 LOOKS: Final = (
     Look(BLUE, "", "solid"),
@@ -72,7 +75,7 @@ LOOKS: Final = (
     Look(BROWN, "|", "8px,3px"),
     Look(VIOLET, "+", "2px,6px"),
 )
-LIMIT: Final = Look(RED, "", "dash")
+LIMIT: Final = Look(CRIMSON, "", "10px,5px")
 """Of what must not be exceeded."""
 TO_COME: Final = "not released"
 STATUS_LOOKS: Final[Mapping[str, Look]] = {
@@ -156,6 +159,11 @@ def bars(name: str, x: list[Any], y: Iterable[float], look: Look, **more: Any) -
     }  # fmt: skip
 
 
+def lying(upright: Figure) -> Figure:
+    """Bars that lie on their side: there is room for long names."""
+    return {**upright, "orientation": "h", "x": upright["y"], "y": upright["x"]}
+
+
 def line(name: str, x: list[Any], y: Iterable[float], look: Look, **more: Any) -> Figure:
     """A line; with few points, those are marked."""
     return {
@@ -188,31 +196,43 @@ def figure(data: list[Figure], x: Figure, y: Figure, **more: Any) -> Figure:
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             "barmode": "stack",
             "bargap": 0.04,
-            "xaxis": {**axis, **x},
-            "yaxis": {**axis, "rangemode": "tozero", "tickformat": "~s", **y},
+            "xaxis": {**axis, **_titled(x)},
+            "yaxis": {**axis, "rangemode": "tozero", **_titled(y)},
             **more,
         },
     }
 
 
-LOG_TIMES: Final = (
-    (0.001, "1 ms"), (0.01, "10 ms"), (0.1, "100 ms"), (1, "1 s"), (10, "10 s"), (60, "1 min"),
-    (600, "10 min"), (_HOUR, "1 h"), (6 * _HOUR, "6 h"), (_DAY, "1 d"), (7 * _DAY, "7 d"),
-    (28 * _DAY, "28 d"), (365 * _DAY, "1 y"),
+def _titled(axis: Figure) -> Figure:
+    title = {"font": {"size": 12}, "standoff": 6, **axis.get("title", {"text": ""})}
+    return {**axis, "title": title}
+
+
+def count_axis(title: str, most: float) -> Figure:
+    """An axis of whole numbers up to ``most``."""
+    few = {"dtick": 1} if most <= 5 else {}
+    return {"title": {"text": title}, "tickformat": ",d" if most < 10_000 else "~s", **few}
+
+
+_COARSE: Final = (0.001, 0.01, 0.1, 1, 10, 60, 600, _HOUR, 6 * _HOUR, _DAY, 7 * _DAY, 365 * _DAY)
+_FINE: Final = (
+    *(m * 10.0**e for e in range(-4, 0) for m in (1, 2, 5)), 1, 2, 5, 10, 20, 30,
+    *(60 * m for m in (1, 2, 5, 10, 20, 30)), *(_HOUR * h for h in (1, 2, 3, 6, 12)),
+    *(_DAY * d for d in (1, 2, 4, 7, 14, 28, 90, 365)),
 )  # fmt: skip
 
 
 def log_axis(title: str, least: float, most: float) -> Figure:
     """A logarithmic axis of seconds, whose ticks a person reads."""
     low, high = max(least, 1e-4) / 1.3, max(most, least, 1e-4) * 1.3
-    ticks = [(at, text) for at, text in LOG_TIMES if low <= at <= high]
-    if len(ticks) < 2:  # all within a decade or so: let 1, 2 and 5 stand in between
-        found = [m * 10.0**e for e in range(-4, 9) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
-        ticks = [(at, f"{at:g} s" if at >= 1 else f"{at * 1000:g} ms") for at in found] or ticks
+    ticks = [at for at in _COARSE if low <= at <= high]
+    if len(ticks) < 4:
+        ticks = [at for at in _FINE if low <= at <= high]
     return {
         "type": "log", "title": {"text": title},
         "range": [float(np.log10(low)), float(np.log10(high))],
-        "tickvals": [at for at, _ in ticks], "ticktext": [text for _, text in ticks],
+        "tickvals": ticks,
+        "ticktext": [duration(at) if at >= 1 else f"{at * 1000:g} ms" for at in ticks],
         "tickformat": "",
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""How executions ended: how long things took, whether timeouts were right, what retries were worth."""
+"""How executions ended: how long it took, whether timeouts were right, what retries were worth."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -15,14 +15,17 @@ from simulator.report.page.drawing import (
     STATUS_LOOKS,
     Cell,
     Chart,
+    Figure,
     Look,
     Plot,
     Table,
     bars,
+    count_axis,
     figure,
     line,
     listed,
     log_axis,
+    lying,
     percent,
     plain,
     several,
@@ -47,7 +50,9 @@ def time_to_terminal(run: FinishedRun, table: Executions | None) -> Chart:
     if table is None:
         return Chart(key, title, "The run does not know: it wrote no executions.")
     over = table[table["last"] & (table["status"] > IN_PROGRESS)]
-    lines, rows, most, least = [], [], 0.0, np.inf
+    lines: list[Figure] = []
+    rows: list[tuple[Cell, ...]] = []
+    most, least = 0.0, np.inf
     start = 0
     largest = _largest(run)
     for name, cohort in run.summary.cohorts.items():
@@ -71,8 +76,8 @@ def time_to_terminal(run: FinishedRun, table: Executions | None) -> Chart:
         return Chart(key, title, "Nothing had ended when the run did.")
     drawn = figure(
         lines,
-        log_axis("from a thing's first execution queued to the end of its last", least, most),
-        {"title": {"text": "% of targets"}, "range": [0, 101], "tickformat": ""},
+        log_axis("time from queued to the end (log scale)", least, most),
+        {"title": {"text": "% of targets"}, "range": [0, 101]},
     )
     columns = ("cohort", "targets", "ended", *(f"p{share}" for share in _TOLD), "longest")
     return Chart(key, title, _took(run, len(lines)), Table(columns, rows), (Plot(drawn),))
@@ -122,22 +127,24 @@ def timeouts(run: FinishedRun) -> Chart:
     told = {name: _by_kind(cohort.timeouts) for name, cohort in cohorts.items()}
     some = [name for name in sorted(told, key=lambda n: -sum(told[n])) if any(told[name])]
     drawn = some[: 2 * MOST_COHORTS][::-1]
+    across = [plain(name) for name in drawn]
     series = [
-        bars(kind, [told[name][at] for name in drawn], [], look,
-             orientation="h", y=[plain(name) for name in drawn])
-        for at, (kind, look) in enumerate(_KINDS.items()) if kinds[at]
-    ]  # fmt: skip
+        lying(bars(kind, across, [told[name][at] for name in drawn], look))
+        for at, (kind, look) in enumerate(_KINDS.items())
+        if kinds[at]
+    ]
     made = figure(
         series,
-        {"title": {"text": "executions"}, "rangemode": "tozero", "tickformat": "~s"},
-        {"type": "category", "tickformat": "", "rangemode": "normal"},
+        {**count_axis("executions", max(sum(told[name]) for name in drawn)), "rangemode": "tozero"},
+        {"type": "category", "rangemode": "normal"},
         hovermode="closest",
     )
     made["layout"]["bargap"] = 0.35
-    rows: list[tuple[Cell, ...]] = [(name, *counts) for name, counts in told.items()]
+    plot = Plot(made, height=9 + 1.6 * len(drawn))
+    rows: list[tuple[Cell, ...]] = [(name, *by_kind) for name, by_kind in told.items()]
     if len(rows) > 1:
         rows.append(("all", *kinds))
-    return Chart("timeouts", title, text, Table(("cohort", *_KINDS), rows), (Plot(made),))
+    return Chart("timeouts", title, text, Table(("cohort", *_KINDS), rows), (plot,))
 
 
 def _by_kind(timeouts: Timeouts) -> list[int]:
@@ -181,7 +188,13 @@ def retries(run: FinishedRun) -> Chart:
     made = figure(
         series,
         {"type": "category"},
-        {"title": {"text": "executions (log scale)"}, "type": "log", "rangemode": "normal"},
+        {
+            "title": {"text": "executions (log scale)"},
+            "type": "log",
+            "rangemode": "normal",
+            "dtick": 1,
+            "tickformat": "~s",
+        },
     )
     made["layout"] |= {"barmode": "group", "bargap": 0.25}
     return Chart(

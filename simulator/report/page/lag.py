@@ -27,8 +27,7 @@ from simulator.report.page.drawing import (
     line,
     moment,
 )
-from simulator.report.page.rollout import end_of
-from simulator.report.timeline import width_of
+from simulator.report.page.rollout import end_of, width_for
 
 FILE: Final = "generator.csv"
 _SHOWN: Final = (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
@@ -47,7 +46,7 @@ def slip(run: FinishedRun) -> Chart:
         return Chart("slip", title, "Nothing was scheduled: each request followed another.")
     at = records["sent"][mine] * scale
     end = max(end_of(run), float(at.max()))
-    width = width_of(end)
+    width = width_for(end, len(mine))
     count = max(1, int(np.ceil(round(end / width, 9))))
     bucket = np.minimum((at / width).astype(np.int64), count - 1)
     shares = np.array([share for _, share in _SHOWN])
@@ -70,7 +69,7 @@ def slip(run: FinishedRun) -> Chart:
         f"The 99th percentile of the slip is {p99:,.3g} ms, of {allowed:g} ms that are allowed: "
         f"the schedule was {kept}.",
         Table(("from", *(f"slip {name}, ms" for name, _ in _SHOWN)), rows),
-        (Plot(figure(lines, axis.layout(), {"title": {"text": "slip, ms"}, "tickformat": ""})),),
+        (Plot(figure(lines, axis.layout(), {"title": {"text": "slip, ms"}})),),
     )
 
 
@@ -88,7 +87,7 @@ def loops(run: FinishedRun) -> Chart | None:
     plots = [
         Plot(
             figure([line(name, x, values, look)], axis.layout(),
-                   {"title": {"text": unit}, "tickformat": ""}, showlegend=False),
+                   {"title": {"text": unit}}, showlegend=False),
             name,
         )
         for name, values, unit, look in (

@@ -26,8 +26,7 @@ from simulator.report.page.drawing import (
     log_axis,
     moment,
 )
-from simulator.report.page.rollout import end_of
-from simulator.report.timeline import width_of
+from simulator.report.page.rollout import end_of, width_for
 from simulator.results import Records
 
 KINDS: Final = (("Response time", "due"), ("Service time", "sent"))
@@ -68,7 +67,7 @@ def over_time(run: FinishedRun, answered: Answered) -> Chart:
     name = results.OPERATIONS[operation]
     sent, *spans = answered.of(operation)
     end = max(end_of(run), float(sent.max()))
-    width = width_of(end)
+    width = width_for(end, len(sent))
     count = max(1, int(np.ceil(round(end / width, 9))))
     bucket = np.minimum((sent / width).astype(np.int64), count - 1)
     shares = np.array([share for _, share in _OVER_TIME])

@@ -1,4 +1,4 @@
-"""The rollout over time: what stood where, how fast executions were created, what AWS had to take."""
+"""The rollout over time: what stood where, how fast it was released, what AWS had to take."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -14,6 +14,7 @@ from simulator.report.page.drawing import (
     LOOKS,
     STATUS_LOOKS,
     TO_COME,
+    Cell,
     Chart,
     Look,
     Plot,
@@ -21,6 +22,7 @@ from simulator.report.page.drawing import (
     TimeAxis,
     area,
     bars,
+    count_axis,
     figure,
     limit,
     line,
@@ -33,6 +35,8 @@ from simulator.report.text import duration
 from simulator.report.timeline import BUCKETS, WIDTHS
 
 _MINUTE: Final = 60
+ENOUGH: Final = 100
+"""Samples from which on a 99th percentile says something."""
 
 
 def settled(run: FinishedRun) -> Executions | None:
@@ -46,6 +50,12 @@ def end_of(run: FinishedRun) -> float:
     """Where charts over time end, in scenario seconds."""
     timeline = run.summary.timeline
     return max(run.summary.elapsed_s, timeline.end_s[-1] if timeline.end_s else 0.0)
+
+
+def width_for(end: float, samples: int) -> float:
+    """Seconds of a bucket such that most have enough samples for a percentile."""
+    buckets = min(BUCKETS, max(20, samples // ENOUGH))
+    return next((width for width in WIDTHS if width * buckets >= end), WIDTHS[-1])
 
 
 # ------------------------------------------------------------------------------- the funnel
@@ -71,7 +81,7 @@ def funnel(run: FinishedRun, table: Executions | None) -> Chart:
         title,
         _stood(run),
         Table(("by", *names), list(rows)),
-        (Plot(figure(layers, axis.layout(), {"title": {"text": "executions"}})),),
+        (Plot(figure(layers, axis.layout(), count_axis("executions", summary.targets))),),
     )
 
 
@@ -125,7 +135,7 @@ def release(run: FinishedRun, table: Executions | None) -> Chart:
         cells.append(retried)
     configured = list(_configured(run))
     series += [limit(name, axis, rate) for name, rate in configured]
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (moment(at * width), *(round(float(one[at]), 3) for one in cells)) for at in range(count)
     ]
     peak = int(released.argmax())
@@ -143,7 +153,7 @@ def release(run: FinishedRun, table: Executions | None) -> Chart:
         title,
         text,
         Table(tuple(columns), rows),
-        (Plot(figure(series, axis.layout(), {"title": {"text": "executions a minute"}})),),
+        (Plot(figure(series, axis.layout(), count_axis("executions a minute", highest))),),
     )
 
 
@@ -202,7 +212,7 @@ def writes(run: FinishedRun) -> Chart:
         title,
         _taken(budget),
         Table(("from", "writes in its peak second", "writes a second, mean"), rows),
-        (Plot(figure(series, axis.layout(), {"title": {"text": "writes a second"}})),),
+        (Plot(figure(series, axis.layout(), count_axis("writes a second", quota))),),
     )
 
 
@@ -222,6 +232,8 @@ def _taken(budget: Budget) -> str:
             f"RequestThrottled, in {several(int(budget.throttled_for_s), 'second')}."
         )
     if not budget.over_for_s:
+        if writes.peak_per_s > writes.quota or reads.peak_per_s > reads.quota:
+            text += "That is within what its bucket, full before, lets through: "
         return text + "AWS would not throttle this rollout."
     return text + (
         f"AWS would throttle at least {several(writes.over, 'write')} and "

@@ -32,8 +32,7 @@ def top(run: FinishedRun) -> Chart:
     rows = [
         tuple(_row(run, bad[first[at]], int(counts[at]), name_of)) for at in order[:MOST].tolist()
     ]
-    columns = ("operation", "answer", "cause", "count", "of that operation", "for example",
-               "at", "job", "attempt", "took", "its network")  # fmt: skip
+    columns = ("operation", "answer", "cause", "count", "of that operation", "for example")
     more = "" if len(kinds) <= MOST else f" The table has the {MOST} most frequent kinds."
     text = (
         f"{several(len(wrong), 'request')} of {len(records):,} "
@@ -45,7 +44,6 @@ def top(run: FinishedRun) -> Chart:
 
 def _row(run: FinishedRun, one: Any, count: int, name_of: "_Names") -> Iterator[Cell]:
     operation = results.OPERATIONS[one["operation"]]
-    job_ids = run.loaded.scenario.job_ids
     yield operation
     yield {"NoReply": "no reply", "Disconnected": "connection lost"}.get(
         results.OUTCOMES[one["outcome"]], results.OUTCOMES[one["outcome"]]
@@ -55,13 +53,19 @@ def _row(run: FinishedRun, one: Any, count: int, name_of: "_Names") -> Iterator[
     yield count
     sent = run.summary.requests.get(operation)
     yield percent(count, sent.sent) if sent else "–"
-    yield name_of(int(one["thing"]))
-    yield moment(round(float(one["sent"]) * run.summary.time_scale, 1))
-    about = int(one["attempt"])
-    yield job_ids[int(one["job"])] if about and int(one["job"]) < len(job_ids) else "–"
-    yield about or "–"
-    yield f"{1000 * float(one['done'] - one['sent']):,.4g} ms"
-    yield results.FAULTS[one["fault"]] or "–"
+    yield _example(run, one, name_of)
+
+
+def _example(run: FinishedRun, one: Any, name_of: "_Names") -> str:
+    """One exchange in words."""
+    at = moment(round(float(one["sent"]) * run.summary.time_scale, 1))
+    text = f"{name_of(int(one['thing']))} at {at}"
+    job_ids, job, attempt = run.loaded.scenario.job_ids, int(one["job"]), int(one["attempt"])
+    if attempt and job < len(job_ids):
+        text += f", attempt {attempt} of {job_ids[job]}"
+    text += f", after {1000 * float(one['done'] - one['sent']):,.4g} ms"
+    fault = results.FAULTS[one["fault"]]
+    return f"{text}; its network: {fault}" if fault else text
 
 
 class _Names:

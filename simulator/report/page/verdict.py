@@ -34,7 +34,7 @@ def banner(run: FinishedRun) -> Banner:
     if not every:
         kind, sentence = "nothing", "The scenario expects nothing, so there is nothing to fail."
     elif not wrong:
-        kind, sentence = "passed", f"All of {several(every, 'expectation')} hold."
+        kind, sentence = "passed", f"All {several(every, 'expectation')} hold."
         if every == 1:
             sentence = "The one expectation holds."
     else:
