@@ -33,7 +33,12 @@ def over_time(run: FinishedRun) -> Chart:
     x = axis.at([end - width / 2 for end in timeline.end_s])
     look = dict(zip(CAUSES[1:], LOOKS, strict=False))
     found = timeline.conflicts
-    series = [bars(cause, x, found[cause], look[cause]) for cause in CAUSES[1:] if cause in found]
+    wide = 0.96 * width / axis.unit_s
+    series = [
+        bars(cause, x, found[cause], look[cause], width=wide)
+        for cause in CAUSES[1:]
+        if cause in found
+    ]
     rows: list[tuple[Cell, ...]] = [
         (moment(end), *by_cause, updates, percent(sum(by_cause), updates))
         for end, updates, *by_cause in zip(

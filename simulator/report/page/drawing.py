@@ -149,7 +149,7 @@ def area(name: str, x: list[Any], y: Iterable[float], look: Look) -> Figure:
 
 
 def bars(name: str, x: list[Any], y: Iterable[float], look: Look, **more: Any) -> Figure:
-    """Bars of a stack."""
+    """Bars of a stack; ``width`` is theirs, on the axis."""
     return {
         "type": "bar", "name": plain(name), "x": x, "y": numbers(y),
         "marker": {"color": look.colour, "line": {"width": 0},
@@ -225,6 +225,8 @@ _FINE: Final = (
 def log_axis(title: str, least: float, most: float) -> Figure:
     """A logarithmic axis of seconds, whose ticks a person reads."""
     low, high = max(least, 1e-4) / 1.3, max(most, least, 1e-4) * 1.3
+    if high < 5 * low:  # room for a second tick
+        low, high = low / 2, high * 2
     ticks = [at for at in _COARSE if low <= at <= high]
     if len(ticks) < 4:
         ticks = [at for at in _FINE if low <= at <= high]
@@ -245,6 +247,8 @@ def percent(part: float, whole: float) -> str:
     if not whole:
         return "0 %"
     share = 100 * part / whole
+    if share in (0, 100):
+        return f"{share:.0f} %"
     if 0 < share < 0.01:
         return "under 0.01 %"
     return f"{share:.2f} %" if share < 10 else f"{share:.1f} %"

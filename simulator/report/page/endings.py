@@ -176,7 +176,7 @@ def retries(run: FinishedRun) -> Chart:
     if not run.summary.retries.count:
         return Chart("retries", title, "No execution was retried.")
     names = [s for s in STATUS_LOOKS if any(s in one.by_status for one in attempts.values())]
-    x = [f"attempt {number}" for number in attempts]
+    x = [f"attempt {number} ({one.executions:,})" for number, one in attempts.items()]
     series = [
         bars(name, x, [one.by_status.get(name, 0) for one in attempts.values()],
              STATUS_LOOKS[name]) for name in names
@@ -185,18 +185,8 @@ def retries(run: FinishedRun) -> Chart:
         (number, one.executions, *(one.by_status.get(name, 0) for name in names), one.conflicts)
         for number, one in attempts.items()
     ]
-    made = figure(
-        series,
-        {"type": "category"},
-        {
-            "title": {"text": "executions (log scale)"},
-            "type": "log",
-            "rangemode": "normal",
-            "dtick": 1,
-            "tickformat": "~s",
-        },
-    )
-    made["layout"] |= {"barmode": "group", "bargap": 0.25}
+    made = figure(series, {"type": "category"}, {"title": {"text": "% of the attempt"}})
+    made["layout"] |= {"barnorm": "percent", "bargap": 0.3}
     return Chart(
         "retries",
         title,

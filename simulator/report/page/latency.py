@@ -100,18 +100,18 @@ def over_time(run: FinishedRun, answered: Answered) -> Chart:
 
 
 def _ms(seconds: float) -> float:
-    return float(f"{seconds * 1000:.4g}")
+    """Milliseconds to three digits, which is how much a bin knows."""
+    return float(f"{seconds * 1000:.3g}")
 
 
 def _waits(run: FinishedRun, response: NDArray[Any], service: NDArray[Any]) -> str:
     """The finding: both, and what lies between them."""
-    (r50, r99), (s50, s99) = (
-        percentiles(one, np.array([0.5, 0.99])) * 1000 for one in (response, service)
-    )
-    text = f"Response time p50 {r50:,.4g} ms, p99 {r99:,.4g} ms; service time p50 {s50:,.4g} ms, "
-    text += f"p99 {s99:,.4g} ms. "
-    if r99 > 1.05 * s99:
-        text += f"At p99, {r99 - s99:,.3g} ms were spent before a request was sent. "
+    found = [percentiles(one, np.array([0.5, 0.99])) for one in (response, service)]
+    told = [f"p50 {_ms(p50):,g} ms, p99 {_ms(p99):,g} ms" for p50, p99 in found]
+    text = f"Response time {told[0]}; service time {told[1]}. "
+    waited = float(found[0][1] - found[1][1])
+    if waited > 0.05 * found[1][1]:
+        text += f"Requests waited to be sent: at p99, the two lie {_ms(waited):,g} ms apart. "
     else:
         text += "Requests were sent when they were due. "
     return text + (

@@ -126,11 +126,12 @@ def release(run: FinishedRun, table: Executions | None) -> Chart:
     )
     axis = TimeAxis(end)
     x = axis.at((np.arange(count) + 0.5) * width)
-    series = [bars("first executions", x, released, LOOKS[0])]
+    wide = 0.96 * width / axis.unit_s
+    series = [bars("first executions", x, released, LOOKS[0], width=wide)]
     columns = ["from", "first executions a minute"]
     cells: list[Any] = [released]
     if retried.any():
-        series.append(bars("retries", x, retried, LOOKS[1]))
+        series.append(bars("retries", x, retried, LOOKS[1], width=wide))
         columns.append("retries a minute")
         cells.append(retried)
     configured = list(_configured(run))
@@ -235,7 +236,10 @@ def _taken(budget: Budget) -> str:
         if writes.peak_per_s > writes.quota or reads.peak_per_s > reads.quota:
             text += "That is within what its bucket, full before, lets through: "
         return text + "AWS would not throttle this rollout."
+    over = [
+        several(use.over, name) for name, use in (("write", writes), ("read", reads)) if use.over
+    ]
     return text + (
-        f"AWS would throttle at least {several(writes.over, 'write')} and "
-        f"{several(reads.over, 'read')}, in {several(int(budget.over_for_s), 'second')}."
+        f"AWS would throttle at least {' and '.join(over)}, in "
+        f"{several(int(budget.over_for_s), 'second')}."
     )

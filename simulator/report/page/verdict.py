@@ -69,6 +69,7 @@ def at_a_glance(run: FinishedRun) -> list[tuple[str, str, str]]:
     summary = run.summary
     done, spans = summary.executions.get("SUCCEEDED", 0), summary.time_to_terminal_s
     timeouts, peak, quota = summary.timeouts, summary.budget.writes.peak_per_s, "AWS takes "
+    updates = summary.requests.get("UpdateJobExecution")
     unfinished = sum(summary.unfinished.values()) + summary.not_rolled_out
     return [
         ("Succeeded", percent(done, summary.targets), f"{done:,} of {summary.targets:,} targets"),
@@ -77,7 +78,7 @@ def at_a_glance(run: FinishedRun) -> list[tuple[str, str, str]]:
         ("False timeouts", f"{timeouts.false_:,}",
          f"beside {timeouts.true_:,} true, {timeouts.missed:,} missed"),
         ("Version conflicts", f"{summary.conflicts.rate:.2%}",
-         f"{summary.conflicts.count:,} of the updates"),
+         f"{summary.conflicts.count:,} of {updates.sent if updates else 0:,} updates"),
         ("Peak writes", f"{peak:,.0f}/s", f"{quota}{summary.budget.writes.quota}/s"),
         ("Unfinished", f"{unfinished:,}", f"when it ended: {summary.ended}"),
     ]  # fmt: skip
