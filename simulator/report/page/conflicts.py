@@ -18,6 +18,7 @@ from simulator.report.page.drawing import (
     several,
 )
 from simulator.report.page.rollout import end_of
+from simulator.report.text import duration
 from simulator.results import CAUSES
 
 
@@ -46,7 +47,7 @@ def over_time(run: FinishedRun) -> Chart:
         )
     ]
     most = max(map(sum, zip(*found.values(), strict=True)))
-    made = figure(series, axis.layout(), count_axis(f"conflicts in {width:g} s", most))
+    made = figure(series, axis.layout(), count_axis(f"conflicts in {duration(width)}", most))
     return Chart(
         "conflicts",
         title,
@@ -68,7 +69,7 @@ def _why(run: FinishedRun) -> str:
                                                      strict=True)]  # fmt: skip
     if sums:
         top = max(range(len(sums)), key=sums.__getitem__)
-        text += f" Most in the {width:g} s until {moment(ends[top])}: {sums[top]:,}."
+        text += f" Most in the {duration(width)} until {moment(ends[top])}: {sums[top]:,}."
     return text
 
 

@@ -251,6 +251,8 @@ def percent(part: float, whole: float) -> str:
         return f"{share:.0f} %"
     if 0 < share < 0.01:
         return "under 0.01 %"
+    if share >= 100:
+        return f"{share:,.0f} %"
     return f"{share:.2f} %" if share < 10 else f"{share:.1f} %"
 
 
