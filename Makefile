@@ -11,7 +11,7 @@ REHEARSABLE := $(filter-out scenarios/saturate.yaml,$(SCENARIOS))
 SIZE = $$(test $$scenario != scenarios/million.yaml || echo --things 20000)
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup run rehearse scenarios golden test lint format bench docs lock clean
+.PHONY: all help setup run rehearse scenarios golden test lint format bench storm docs lock clean
 
 all: test lint  ## What CI does: test, then lint
 
@@ -67,8 +67,12 @@ format: setup  ## Format, and mend what ruff can mend
 bench: setup  ## Measure speed against floors (three minutes; wrk for HTTP; nothing else should run)
 	$(PY) -m benchmarks
 
+storm: setup  ## Kill service and broker under 10 000 things, connect 5 000 over TLS (four minutes)
+	$(PY) -m benchmarks storm
+
 docs: setup  ## Write the generated parts of the documentation anew
 	$(PY) -m docs.generate
+	$(PY) -m docs.queries
 
 lock: setup  ## Pin every dependency anew, with hashes, for every platform
 	$(PY) -m pip install --quiet uv

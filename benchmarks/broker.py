@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 
 from simulator import results
-from simulator.serve import bind
+from simulator.ports import bind
 
 SCENARIO = """\
 fleet:

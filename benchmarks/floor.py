@@ -13,7 +13,7 @@ from typing import Any, cast
 import uvloop
 
 from simulator.mqtt import encode_puback, encode_publish
-from simulator.serve import bind
+from simulator.ports import bind
 
 TOPIC = b"$aws/things/writers-000000/jobs/saturate/update"
 REQUEST = encode_publish(

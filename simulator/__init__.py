@@ -18,6 +18,7 @@ The house in reading order (a module imports only from what stands above it here
     behaviour/       cohorts and chance: distributions, selections, agents, presence, network,
                      cohorts, plans, incidents
     results.py       one flat record per exchange
+    generator.py     how far the generator is behind: loop lag, slip, CPU
     executions.py    what became of executions, in columns
     snapshots.py     one look at a live run; run_metrics.py the same for Prometheus
     report/summary.py what ``summary.json`` holds
@@ -25,11 +26,13 @@ The house in reading order (a module imports only from what stands above it here
     allotment.py     which worker has which things
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
+    pacing.py        whose turn it is to report, and who may send a request
     mqtt_client.py   one MQTT connection as a client
     interlock.py     whose host a load run may go to
     provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,
                      account, cost, ownership, making, cleaning
     targets.py       what a live run is aimed at: URL, TLS, signatures
+    aws_target.py    where AWS itself is, as a target
     websocket_client.py the client's end of MQTT over WebSocket
     host.py          the one owner of a service on a loop
     director.py      what happens to a service: incidents at their times
@@ -60,11 +63,13 @@ The house in reading order (a module imports only from what stands above it here
     progress.py      how far a rehearsal is
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
+    resolved.py      a scenario settled, and what is built of it for a run
     run.py           where everything meets
     explain/         what is to be expected of a scenario, by arithmetic
     sweep/           a grid of settings rehearsed with many seeds
     shrink.py        the fewest things that still fail
     playbook.py      a scenario played to a service
+    ports.py         listening sockets
     serve.py         the service on real ports
     trial.py         the verdict on somebody's agent
     trying.py        that agent as processes
@@ -73,9 +78,13 @@ The house in reading order (a module imports only from what stands above it here
     locust_feed.py   records into Locust's tables
     live_options.py  what can be checked before a live run
     live_jobs.py     its jobs at the service
+    live_watchdog.py what ends a run that would not end by itself
     live_share.py    the things of one process, and a worker's duties
+    live_member.py   what a master knows of one worker
     live_crew.py     who the things are with, and what a master knows of its workers
+    rollout_view.py  snapshots as what a page draws
     live_run.py      one live run from its beginning to its summary
+    locust_rollout.py the tab of Locust's web UI that draws it (web/)
     live_metrics.py  its door for Prometheus
     locust_bridge.py Locust measures it
     contention.py    how often writers with optimistic concurrency conflict, in theory

@@ -7,11 +7,16 @@ Rule 2: a campaign is over when every job of it has ended: completed, canceled, 
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+import msgspec
 
 from simulator.behaviour import JobPlan
+from simulator.errors import ResourceAlreadyExists
 from simulator.host import Host
 from simulator.jobs.messages import CreateJobRequest, Effect, JobEnded
 from simulator.jobs.registry import Registry
+from simulator.scenario.model import Scenario
 
 MakeRequest = Callable[[str, str], CreateJobRequest]
 """From a target's ARN and a job's id."""
@@ -31,12 +36,20 @@ def register(registry: Registry, job_id: str, names: Iterable[str]) -> str:
 
 
 def gather(registry: Registry, job_id: str, names: Iterable[str]) -> str:
-    """Make the group of things that a job is for; return its ARN."""
+    """Make the group of things that a job is for, if it is not there; return its ARN."""
     group = group_of(job_id)
-    registry.create_thing_group(group)
+    with suppress(ResourceAlreadyExists):  # jobs may have one in common
+        registry.create_thing_group(group)
     for name in names:
         registry.add_thing_to_thing_group(name, group)
     return registry.group_arn(group)
+
+
+def create_job_request(
+    scenario: Scenario, target_arn: str, job_id: str | None = None
+) -> CreateJobRequest:
+    """One of the scenario's jobs, or the only one, as a checked request."""
+    return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
 
 
 class Campaign:

@@ -74,9 +74,8 @@ class Errand:
         """Raise CancelledError in it when it has its turn; one that is done is left alone."""
         if self._done:
             return
-        if self._future is not None:
-            self._future.cancel()
-            return
+        if self._future is not None and self._future.cancel():
+            return  # which wakes it; one that is done already wakes it as well
         self.send = self._throw
         if self.due is not None:
             self.due = None

@@ -13,6 +13,7 @@ import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
@@ -102,6 +103,10 @@ FRIENDLY: Final[dict[str, Subject]] = {
         for name in ("p50", "p95", "p99", "max")
     },
     **{
+        f"{name}_response": Subject(_update("response_ms", name), ("duration",), scale=1000)
+        for name in ("p50", "p95", "p99", "max")
+    },
+    **{
         f"time_to_terminal_{name}": Subject(("time_to_terminal_s", name), ("duration",))
         for name in (*(name for name, _ in TERMINALS), "max")
     },
@@ -113,7 +118,8 @@ NAMES: Final[dict[str, tuple[Unit, ...]]] = {
 }
 """Every friendly name that ``expect`` knows, and in which units it may be given."""
 
-_OF_ITS_OWN: Final = ("things", "targets", "elapsed_s", "aborted", "cohorts", "jobs", "incidents")
+_OF_ITS_OWN: Final = ("things", "targets", "elapsed_s", "aborted", "cohorts", "jobs", "incidents",
+                        "open_load")  # fmt: skip
 """Parts of the summary that are of the whole run, or of a cohort already."""
 
 
@@ -196,7 +202,14 @@ def unknown(name: str, allowed: Iterable[str]) -> str:
 
 
 def _members(kind: Any) -> dict[str, Any]:
-    return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    return {field.encode_name: _present(field.type) for field in msgspec.structs.fields(kind)}
+
+
+def _present(kind: Any) -> Any:
+    """A part that a summary may be without, as what it is where it is there."""
+    if get_origin(kind) is UnionType and get_args(kind)[1] is NoneType:
+        return get_args(kind)[0]
+    return kind
 
 
 def _at(path: tuple[str, ...]) -> Subject:

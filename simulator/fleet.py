@@ -151,6 +151,11 @@ class Fleet:
         for thing in self.agents:
             thing.stop()
 
+    def untie(self) -> None:
+        """Let things and links not know each other any more, once nobody asks them."""
+        for agent in self.agents:
+            del agent.link, agent.prompt
+
     def fates(self) -> Fates:
         """What became of the things."""
         names, world, hung = self.names, self._world, {}

@@ -10,9 +10,9 @@ Rule 3: hence whoever makes cycles that live long unties them at their end: conn
 """
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 YOUNG: Final = (1_000, 10, 1)
 """Containers made and not freed before the youngest are looked at; so many looks at those before
@@ -33,20 +33,6 @@ def frozen_garbage() -> Iterator[None]:
         gc.unfreeze()
         if was_enabled:
             gc.enable()
-
-
-def untie(agents: Iterable[Any], jobs: Iterable[Any], listeners: list[Any]) -> None:
-    """Let a rehearsal's things, jobs and host not know each other any more, once nobody asks them.
-
-    Then a world of a million things goes at once, and the collector, which has rested all the time,
-    does not find it.
-    """
-    for agent in agents:
-        del agent.link, agent.prompt
-    for job in jobs:
-        job.latest.clear()
-        job.executions.clear()
-    listeners.clear()
 
 
 @contextmanager

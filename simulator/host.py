@@ -19,10 +19,13 @@ Rule 5: what befalls requests on their way, and who watches them, is a ``Stage``
 import asyncio
 import logging
 from collections.abc import Callable, Container
-from typing import Final, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, get_args
 
 from simulator.jobs import JobsService
 from simulator.jobs.messages import DataReply, DataRequest, Effect, UpdateJobExecutionRequest
+
+if TYPE_CHECKING:
+    from simulator.jobs.rest import Request, Response, Rest
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +118,21 @@ class Host:
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
     def now(self) -> float:
-        """Seconds of scenario time since the host was made."""
+        """Seconds of scenario time since the service began."""
         return (self._loop.time() - self._start) * self.time_scale
+
+    def go_on(self, elapsed: float) -> None:
+        """It is this scenario time now, and not 0: the service was there before."""
+        self._start = self._loop.time() - elapsed / self.time_scale
+        self.publish()  # what was due meanwhile is due now
 
     def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
         """Ask the data plane; raises ``Rejection``. ``publish`` must follow."""
         return self.service.handle(thing_name, job_id, request, self.now())
+
+    def respond(self, rest: "Rest", request: "Request") -> "Response":
+        """Answer an HTTP request. ``publish`` must follow."""
+        return rest.respond(request, self.now())
 
     def exchange(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
         """``handle`` and then ``publish``, for who gets the reply at once."""
@@ -188,7 +200,7 @@ class Host:
         # Rounding must not let a timer fire a moment before its own deadline.
         now = max(self.now(), armed or 0.0)
         if self._stopwatch is None:
-            self.service.expire(now, VIRTUAL_TURN)
+            self._step(now, VIRTUAL_TURN)
         else:
             self._work(now, self._stopwatch)
         self.publish()
@@ -196,8 +208,12 @@ class Host:
     def _work(self, now: float, stopwatch: Callable[[], float]) -> None:
         """Expire what is due by ``now`` until nothing is, or the turn is over."""
         service, enough = self.service, stopwatch() + TURN_S
-        while service.expire(now, STEPS) >= STEPS:
+        while self._step(now, STEPS) >= STEPS:
             if service.effects:
                 self._tell()
             if stopwatch() >= enough:
                 break
+
+    def _step(self, now: float, limit: int) -> int:
+        """Expire at most ``limit`` steps of what is due; return how many there were."""
+        return self.service.expire(now, limit)

@@ -16,6 +16,7 @@ import uvloop
 from simulator import results
 from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates, Fleet
+from simulator.generator import LoopLag
 from simulator.jobs.wire import Wire
 from simulator.results import Recorder
 from simulator.run import Resolved
@@ -24,6 +25,7 @@ from simulator.thing import Thing
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
 from simulator.transports.http import HttpLink, HttpNetwork, Looked
 from simulator.transports.mqtt import MqttLink, MqttNetwork
+from simulator.transports.paced import Pace
 from simulator.transports.weather import Weather
 from simulator.world import Link, Listener, World
 
@@ -161,6 +163,9 @@ class LiveFleet:
         self._world: World
         self._weather: Weather
         self._network: MqttNetwork | AiomqttNetwork | HttpNetwork
+        self._pace: Pace | None
+        self._lag: LoopLag
+        self._owned = 0
         self._start = 0.0
         thread.wait(self._build(), within=30)
 
@@ -168,6 +173,19 @@ class LiveFleet:
         """Let the run's clock start now, or say that so many seconds are over already."""
         self._start = time.perf_counter() - elapsed
         self._thread.post(self._weather.begin)
+        if self._world.desk is not None:
+            self._thread.post(self._world.desk.begin)
+
+    def own(self, things: range, since: float = 0.0) -> None:
+        """These things are this process's from now on, with what was due for them since then."""
+        self._thread.post(self._own, things, since)
+
+    def _own(self, things: range, since: float) -> None:
+        self._owned += len(things)
+        if self._pace is not None:
+            self._pace.budget.share(self._owned / len(self.names))
+        if self._world.desk is not None:
+            self._world.desk.own(things, since)
 
     def start(self, index: int) -> None:
         """Bring a thing to life."""
@@ -176,6 +194,21 @@ class LiveFleet:
     def now(self) -> float:
         """Wall seconds since the run began."""
         return time.perf_counter() - self._start
+
+    @property
+    def slips(self) -> list[float] | None:
+        """Where pacing puts the slips that it measures; None: nothing is paced."""
+        desk, pace = self._world.desk, self._pace
+        return desk.slips if desk is not None else None if pace is None else pace.slips
+
+    @property
+    def turns(self) -> int:
+        """How many updates of the schedule its things have taken on."""
+        return 0 if self._world.desk is None else self._world.desk.taken
+
+    def lag(self) -> float:
+        """The largest lag of the loop, in seconds, since this was last asked."""
+        return self._lag.take()
 
     @property
     def names(self) -> list[str]:
@@ -217,6 +250,12 @@ class LiveFleet:
             network = kind(*target.address, wire, timeout, target=target)
         self._network = network
         self._weather = weather = resolved.weather(world)
+        self._lag = LoopLag(loop)
+        self._pace = pace = resolved.pace(world)
+        if pace is not None:
+            pace.budget.share(0.0)  # until it has things
+            if isinstance(network, HttpNetwork):
+                network.pace = pace.budget.take
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def real(listener: Listener) -> Link:
@@ -226,7 +265,8 @@ class LiveFleet:
                     return HttpLink(network, name, listener, thing.ways, self._looked(index))
                 return AiomqttLink(network, name, listener, thing.ways)
 
-            return weather.around(index, thing, real, second=thing.second)
+            link = weather.around(index, thing, real, second=thing.second)
+            return link if pace is None else pace.around(link, world.sleep)
 
         self._fleet = Fleet(world.work.names(), world, make_link)
 
@@ -258,7 +298,12 @@ class LiveFleet:
 
     async def _stop(self) -> Fates:
         fates = self._fleet.fates()
+        self._lag.close()
         self._weather.close()
+        if self._world.desk is not None:
+            self._world.desk.close()
+        if self._pace is not None:
+            self._pace.budget.close()
         self._fleet.stop()
         await self._network.close()
         return fates

@@ -12,7 +12,6 @@ import logging
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
 
@@ -23,6 +22,8 @@ import numpy as np
 from simulator.allotment import Allotment
 from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates
+from simulator.generator import Log, Reading
+from simulator.live_member import Member
 from simulator.live_share import MESSAGE, Share, Told
 from simulator.results import DTYPE, Records
 from simulator.run import Resolved
@@ -49,10 +50,12 @@ class Alone:
     def __init__(
         self, resolved: Resolved, target: Target, transport: TransportName, sink: Sink
     ) -> None:
-        self._share = Share(resolved, target, transport, sink)
+        self.log = Log()
+        self._share = Share(resolved, target, transport, sink, self.log.take)
         self._things = resolved.scenario.things
         self._next = 0
         self.begin, self.now = self._share.begin, self._share.fleet.now
+        self._share.own(range(self._things))
 
     @property
     def connected(self) -> int:
@@ -106,30 +109,6 @@ class Alone:
         return {**self.oddities}
 
 
-@dataclass(slots=True)
-class Member:
-    """One worker."""
-
-    name: str
-    connected: int = 0
-    things: int = 0
-    records: int = 0
-    heard: float = 0.0
-    """When its last records came, on the run's clock; ``lost`` likewise."""
-    ready: bool = False
-    settled: bool = False
-    done: bool = False
-    lost: float | None = None
-    left: bool = False
-    """It went by itself, and handed over all that it had."""
-    passed_on: int = 0
-
-    @property
-    def here(self) -> bool:
-        """Whether it works for the run."""
-        return self.lost is None and not self.done
-
-
 class Workers:
     """The things are with workers, and this process is their master."""
 
@@ -152,6 +131,11 @@ class Workers:
         Workers.newest = self
         self._runner = runner
         self._sink = sink
+        self.log = Log()
+        self._silent_since = 0.0
+        """When the last worker that was lost said its last."""
+        self._fresh = 0
+        """The first thing that was never given to anybody."""
         self._resolved = resolved
         scenario = resolved.scenario
         self._run = utc_now().isoformat()  # names it among messages
@@ -266,18 +250,7 @@ class Workers:
     def told(self) -> dict[str, Any]:
         """For ``machine.json``: what happened to whom."""
         workers = [
-            {
-                "worker": member.name,
-                "things": member.things,
-                "records": member.records,
-                "lost_at_s": None if member.lost is None else round(member.lost, 3),
-                "last_records_at_s": round(member.heard, 3),
-                "things_passed_on": member.passed_on,
-                "left": member.left,
-                "told_all": member.done,
-            }
-            for member in self._members
-            if member.ready or member.lost is not None
+            member.told() for member in self._members if member.ready or member.lost is not None
         ]
         return {"workers": workers}
 
@@ -300,6 +273,9 @@ class Workers:
             self._take(member, data)
             if member.lost is not None and not member.done and not self._ending:
                 self._say(name, "dismiss")
+        elif data["kind"] == "reading":
+            reading = Reading(*data["reading"])._replace(worker=name)
+            self.log.take(reading, np.frombuffer(zlib.decompress(data["slips"])))
         elif data["kind"] == "ready":
             member.ready = True
         elif data["kind"] == "settled":
@@ -324,8 +300,13 @@ class Workers:
     def _give(self, member: Member, ranges: list[range]) -> None:
         if ranges:
             member.things += sum(map(len, ranges))
-            pairs = [(part.start, part.stop) for part in ranges]
-            self._say(member.name, "things", ranges=pairs)
+            # What was due for a thing while nobody had it falls to its new owner.
+            told = [
+                (one.start, one.stop, 0.0 if one.start >= self._fresh else self._silent_since)
+                for one in ranges
+            ]
+            self._fresh = max(self._fresh, *(one.stop for one in ranges))
+            self._say(member.name, "things", ranges=told)
 
     def _pass_on(self, *, everything: bool = False) -> None:
         if not (self._allotment.left if everything else self._allotment.waiting):
@@ -362,6 +343,7 @@ class Workers:
             return
         member.lost = self.now()
         member.passed_on = self._allotment.lose(member.name)
+        self._silent_since = member.heard
         log.warning("worker %s was lost with %d things", member.name, member.passed_on)
 
     def _wait(self, within: float, until: Callable[[Member], bool]) -> None:

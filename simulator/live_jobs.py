@@ -49,9 +49,11 @@ class LiveJobs:
             TargetError: the service does not answer.
             UsageError: it has such a group or job already.
         """
-        for at, (plan, meant) in enumerate(zip(self._plans, self._meant, strict=True)):
-            group = group_of(plan.job_id)
-            if not self._ours or at:
+        there = {self._plans[0].home} if self._ours else set()
+        for plan, meant in zip(self._plans, self._meant, strict=True):
+            group = group_of(plan.home)
+            if plan.home not in there:
+                there.add(plan.home)
                 things = [self._names[one] for one in meant]
                 self._owner.register(group, things, ours=self._ours)
             self._uncreated[plan.job_id] = self._owner.group_arn(group, self._names[0])

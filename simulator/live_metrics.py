@@ -11,8 +11,8 @@ from typing import Any
 from gevent.pywsgi import WSGIServer
 
 from simulator.live_run import LiveRun
+from simulator.ports import bind
 from simulator.run_metrics import RunMetrics, Shown
-from simulator.serve import bind
 
 PATH = "/metrics"
 

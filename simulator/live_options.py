@@ -1,16 +1,45 @@
-"""What can be checked of a live run's options before anything starts."""
+"""What can be checked of a live run's options before anything starts, and what is settled by them.
+
+Rule 1: whoever starts a run, by ``jobfleet run`` or by ``locust -f``, comes by here: so no run goes
+        to a host that is not its owner's (``interlock.py``), and none to another machine without a
+        ceiling of requests per second, which is its budget.
+"""
 
 from pathlib import Path
 from typing import Any
 
+from simulator import interlock
 from simulator.errors import UsageError
+from simulator.resolved import Resolved
 from simulator.scenario import load
-from simulator.targets import Aim, TargetOptions, aim, transport_for
+from simulator.targets import Aim, TargetOptions, aim, redacted, transport_for
 
 
 def aimed_at(options: Any, time_scale: float) -> Aim | None:
     """What Locust's options aim at; raises UsageError."""
     return aim(options.target, options.control, TargetOptions.of(options), time_scale)
+
+
+def settled(options: Any, things: int | None = None) -> Resolved:
+    """The scenario with its seed, its fleet's size and its budget; held to the interlock's bounds.
+
+    Raises:
+        JobfleetError: the scenario or an option is wrong, or the target is somebody else's.
+    """
+    resolved = Resolved.of(load(Path(options.scenario)), options.seed, things, options.budget)
+    held = resolved.scenario.load
+    targets = [None if url is None else redacted(url) for url in (options.target, options.control)]
+    if not any(targets):
+        return resolved
+    owned = options.i_own_this_target or []
+
+    def account_of() -> str:
+        from simulator.provisioning.account import account_id
+
+        return account_id(options.region, None)
+
+    bounds = interlock.admit(targets, owned, options.account, account_of, held.until, held.budget)
+    return resolved if bounds is None else resolved.held_to(bounds.requests_per_s)
 
 
 def check_options(options: Any) -> Any:
@@ -19,11 +48,11 @@ def check_options(options: Any) -> Any:
     Raises:
         JobfleetError: the scenario or an option is wrong.
     """
-    scenario = load(Path(options.scenario)).scenario
-    aimed = aimed_at(options, scenario.load.time_scale)
-    transport_for(options.transport, aimed and aimed.target)
     if options.seed is not None and options.seed < 0:
         raise UsageError(f"--seed {options.seed}: a seed is 0 or more")
+    scenario = settled(options).scenario
+    aimed = aimed_at(options, scenario.load.time_scale)
+    transport_for(options.transport, aimed and aimed.target)
     if options.service_host in ("0.0.0.0", "::"):
         raise UsageError(
             f"--service-host {options.service_host}: workers could not be told where that is; "

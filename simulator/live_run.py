@@ -23,23 +23,24 @@ from simulator import results
 from simulator.embedded import EmbeddedService
 from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates
+from simulator.generator import as_csv, slips_of
 from simulator.live import unreachable
 from simulator.live_crew import NOBODY, Alone, Workers
 from simulator.live_jobs import GOING_ON, LiveJobs
-from simulator.live_options import aimed_at
+from simulator.live_options import aimed_at, settled
+from simulator.live_watchdog import GRACE_S, WRITING_S, end_after, end_no_more, say
 from simulator.locust_feed import feed
 from simulator.open_files import make_room
 from simulator.owner import Owner
-from simulator.report.counts import schedule_slip
 from simulator.report.executions import Outcome
+from simulator.report.lag import of_generator, warnings
 from simulator.report.latencies import as_log, as_table, histograms
 from simulator.report.summary import COMPLETED, INTERRUPTED
 from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
-from simulator.run import Finished, Resolved, RunDirectory, summarise
+from simulator.run import Finished, RunDirectory, summarise
 from simulator.run_metrics import LatencyBuckets
-from simulator.scenario import load
 from simulator.snapshots import Lag, Snapshot, Tally, history
 from simulator.targets import Aim, Target, TargetOptions, transport_for
 from simulator.today import utc_now
@@ -56,7 +57,7 @@ CONNECT_WITHIN_S: Final = 20.0
 EXIT_FAILED, EXIT_USAGE, EXIT_TARGET, EXIT_SLIP, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 FAULT: Final = "a fault in jobfleet"
 OUT_OF_TIME: Final = "run time reached"
-"""Locust's own ``-t``."""
+"""Locust's own ``-t``: from the moment when things begin, however long the setting up took."""
 
 
 class LiveRun:
@@ -70,7 +71,7 @@ class LiveRun:
         """
         options: Any = environment.parsed_options
         self.environment = environment
-        self.resolved = Resolved.of(load(Path(options.scenario)), options.seed, things)
+        self.resolved = settled(options, things)
         scenario = self.resolved.scenario
         aimed = aimed_at(options, scenario.load.time_scale)
         make_room(scenario.things)  # before the service starts, which inherits it
@@ -109,7 +110,11 @@ class LiveRun:
             self.jobs.create()
             undo.pop_all()
         self.crew.begin()
+        until = self.resolved.scenario.load.until / self.resolved.scenario.load.time_scale
+        end_after(until + GRACE_S)
         self._watching = gevent.spawn(self._watch)
+        if options.run_s is not None:
+            gevent.spawn_later(options.run_s, self.end, OUT_OF_TIME)
 
     def _crew(self) -> Alone | Workers:
         """The things, in this process or with workers."""
@@ -195,7 +200,7 @@ class LiveRun:
 
     def _snap(self, now: float) -> Snapshot:
         """Look at the run at a moment of its clock."""
-        load, tally = self.resolved.scenario.load, self._tally
+        load, tally, worst = self.resolved.scenario.load, self._tally, self.crew.log.lag(now)
         snapshot = Snapshot(
             wall_s=now,
             scenario_s=now * load.time_scale,
@@ -210,7 +215,7 @@ class LiveRun:
             failures=tally.failures,
             no_reply=tally.no_reply,
             conflicts=tally.conflicts,
-            lag=Lag(slip_p99_ms=tally.slip_p99_ms()),
+            lag=Lag(worst.slip_p99_ms, worst.loop_lag_ms, worst.cpu),
         )
         self.snapshots.append(snapshot)
         return snapshot
@@ -225,7 +230,7 @@ class LiveRun:
             f"{now:5.0f}s  {snapshot.connected}/{snapshot.things} connected  "
             f"{counts}  {rate:,.0f} requests/s  {snapshot.failures} failures"
         )
-        print(line, file=sys.stderr, flush=True)
+        say(line)
 
     def end(self, why: str, exit_code: int = 0) -> None:
         """End the run: Locust stops its users and then asks for the summary."""
@@ -248,6 +253,7 @@ class LiveRun:
                 gevent.sleep(WATCH_S / 10)
             return
         self._finishing = True
+        end_after(WRITING_S)
         try:
             self._finish()
         except BaseException:
@@ -255,6 +261,10 @@ class LiveRun:
             raise
         finally:
             self._over = True
+            if self.environment.web_ui is None:
+                end_after(GRACE_S)  # Locust has only to quit
+            else:
+                end_no_more()
 
     def _finish(self) -> None:
         clock_s = self.crew.now()
@@ -313,7 +323,7 @@ class LiveRun:
         return outcome
 
     def _summarise(self, clock_s: float, outcome: Outcome, fates: Fates) -> Finished:
-        records = self.crew.records()
+        records, log = self.crew.records(), self.crew.log
         load = self.resolved.scenario.load
         summary = summarise(
             self.resolved,
@@ -326,13 +336,17 @@ class LiveRun:
             time_scale=load.time_scale,
             ended=self.ended,
             incidents=self.incidents,
+            turns=log.turns,
         )
-        slip = schedule_slip(records)
+        paced = load.budget is not None or load.updates is not None
+        slips = log.slips if paced else slips_of(records)
+        summary.generator = generator = of_generator(log.readings, slips, load.max_slip)
+        self.directory.add("generator.csv", as_csv(log.readings).encode())
         if self.exit_code == 0 and not summary.verdict.passed:
             self.exit_code = EXIT_FAILED
-        if self.exit_code in (0, EXIT_FAILED) and slip > load.max_slip:
+        if self.exit_code in (0, EXIT_FAILED) and not generator.kept:
             self.exit_code = EXIT_SLIP
-        extra = {"p99_schedule_slip_ms": round(slip * 1000, 3), "exit_code": self.exit_code}
+        extra = {"p99_schedule_slip_ms": generator.slip_p99_ms, "exit_code": self.exit_code}
         extra |= self.crew.told()
         wall_s = time.perf_counter() - self._began
         return Finished(
@@ -350,25 +364,27 @@ class LiveRun:
         if finished is None or self._told:
             return
         self._told = True
-        print(render(finished.summary, finished.wall_s))
-        for line in (*as_table(self.latencies), ""):
-            print(line)
-        for line in what_happened(finished.extra.get("workers", [])):
-            print(line)
+        lines = [render(finished.summary, finished.wall_s), *as_table(self.latencies), ""]
+        lines += what_happened(finished.extra.get("workers", []))
+        load, generator = self.resolved.scenario.load, finished.summary.generator
+        if generator is not None:
+            lines += warnings(self.crew.log.readings, generator, load.max_slip)
         alone = self.ended == NOBODY
         explanation = {
             EXIT_TARGET: f"The target was lost: {self.ended}. Counts are the last it gave.",
             EXIT_SLIP: "All workers were lost. Do not trust these results."
             if alone
             else "The generator could not keep its own schedule: p99 slip "
-            f"{finished.extra['p99_schedule_slip_ms']:g} ms. Do not trust these results.",
+            f"{finished.extra['p99_schedule_slip_ms']:g} ms, more than load.max_slip "
+            f"({load.max_slip * 1000:g} ms). Do not trust these results.",
             EXIT_INTERRUPTED: "Interrupted: the verdict is of what was seen until then.",
         }.get(self.exit_code)
         if explanation:
-            print(explanation)
+            lines.append(explanation)
         for what, count in self.crew.oddities.items():
-            print(f"Of the target: {count:,} {what}.")
-        print(f"Run directory: {self.directory.path}", flush=True)
+            lines.append(f"Of the target: {count:,} {what}.")
+        lines.append(f"Run directory: {self.directory.path}")
+        say("\n".join(lines), sys.stdout)
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -26,7 +26,9 @@ from gevent.queue import Empty, Queue
 from simulator.errors import JobfleetError, UsageError
 from simulator.fleet import Fates
 from simulator.garbage import short_pauses
+from simulator.generator import Meter, Reading, Slips
 from simulator.live import LiveFleet, LoopThread
+from simulator.live_watchdog import GRACE_S, WRITING_S, end_after, end_no_more
 from simulator.locust_feed import tell_others
 from simulator.open_files import make_room
 from simulator.results import DTYPE, Records
@@ -66,8 +68,9 @@ class Share:
         target: Target,
         transport: TransportName,
         sink: Callable[[Records], object],
+        tell: Callable[[Reading, Slips], object],
     ) -> None:
-        """Build it; ``sink`` is handed fresh records ten times a second."""
+        """Build it; ``sink`` is handed fresh records ten times a second, ``tell`` how it goes."""
         start_thread = monkey.get_original("_thread", "start_new_thread")
         self.thread = LoopThread(start_thread, gevent.sleep, transport)
         try:
@@ -75,7 +78,11 @@ class Share:
         except BaseException:
             self.thread.stop()
             raise
+        self.run_s = resolved.scenario.load.until / resolved.scenario.load.time_scale
+        """How long the run may last."""
         self._sink = sink
+        self._tell = tell
+        self._meter = Meter(self.fleet.slips)
         self._manners = ExitStack()
         self._draining: Any = None
 
@@ -84,6 +91,11 @@ class Share:
         self._manners.enter_context(short_pauses())
         self.fleet.begin(elapsed)
         self._draining = gevent.spawn(self._drain)
+
+    def own(self, things: range, since: float = 0.0) -> None:
+        """These things are this process's, with their part of schedule and budget."""
+        if not self.thread.ended:
+            self.fleet.own(things, since)
 
     def start(self, things: Iterable[int]) -> None:
         """Bring things to life."""
@@ -107,6 +119,7 @@ class Share:
         finally:
             gevent.kill(self._draining)
             self._drain_once()
+            self._read()
             self.close()
 
     def close(self) -> None:
@@ -118,9 +131,17 @@ class Share:
         while True:
             gevent.sleep(DRAIN_S)
             self._drain_once()
+            if self._meter.due:
+                self._read()
 
     def _drain_once(self) -> None:
-        self._sink(self.fleet.recorder.drain())
+        records = self.fleet.recorder.drain()
+        self._meter.take(records)
+        self._sink(records)
+
+    def _read(self) -> None:
+        fleet = self.fleet
+        self._tell(*self._meter.read(fleet.now(), fleet.lag(), fleet.connected, fleet.turns))
 
 
 class Worker:
@@ -143,6 +164,10 @@ class Worker:
     def want(self) -> None:
         """A Locust user was spawned here: one more thing may begin."""
         self._wanted += 1
+
+    def want_no_more(self) -> None:
+        """The users have gone: what they wanted is not for the next run."""
+        self._wanted = 0
 
     def interrupt(self) -> None:
         """A Ctrl-C: the master of ``--processes`` hears it, too, and ends the run; else leave."""
@@ -198,17 +223,20 @@ class Worker:
         resolved = Resolved.of(loaded, data["seed"], data["things"])
         aimed = TargetOptions.heard(data["aim"], self.environment.parsed_options)
         target = parse(data["target"], aimed)
-        self._share = Share(resolved, target, data["transport"], self._take)
+        self._share = Share(resolved, target, data["transport"], self._take, self._tell)
         self._say("ready")
 
     def _do_begin(self, data: dict[str, Any], at: float) -> None:
         """Set the run's clock to the master's."""
         if self._share is not None:
-            self._share.begin(data["elapsed"] + time.perf_counter() - at)
+            elapsed = data["elapsed"] + time.perf_counter() - at
+            self._share.begin(elapsed)
+            end_after(max(0.0, self._share.run_s - elapsed) + GRACE_S + WRITING_S)
 
     def _do_things(self, data: dict[str, Any], _at: float) -> None:
         if self._share is not None:
-            for first, stop in data["ranges"]:
+            for first, stop, since in data["ranges"]:
+                self._share.own(range(first, stop), since)
                 self._share.start(range(first, stop))
 
     def _do_settle(self, data: dict[str, Any], _at: float) -> None:
@@ -233,6 +261,7 @@ class Worker:
         share, self._share = self._share, None
         if share is None:
             return
+        end_no_more()
         fates, why = Fates({}, {}), ""
         try:
             fates = share.end()
@@ -253,6 +282,9 @@ class Worker:
         if share is not None:
             share.fleet.recorder.forget()
         tell_others(self.environment, records)
+
+    def _tell(self, reading: Reading, slips: Slips) -> None:
+        self._say("reading", reading=tuple(reading), slips=zlib.compress(slips.tobytes(), 1))
 
     def _report(self) -> None:
         while True:

@@ -29,7 +29,9 @@ from simulator.live_metrics import add_to_web_ui, metrics_of, open_door
 from simulator.live_options import check_options
 from simulator.live_run import EXIT_FAILED, EXIT_INTERRUPTED, LiveRun, exit_code_of
 from simulator.live_share import MESSAGE, Worker
-from simulator.targets import POLL_S
+from simulator.live_watchdog import follow_parent, say
+from simulator.locust_rollout import add_tab
+from simulator.targets import POLL_S, redacted
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,11 @@ _runs: list[LiveRun] = []
 """The runs of this process, newest last: with Locust's web UI there may be several."""
 _worker: list[Worker] = []
 """This process as a worker, if it is one."""
+_refused: list[str] = []
+"""Why runs asked for in the web UI could not begin, newest last; emptied by one that does."""
 
+OUR_OWN = "embedded service"
+"""What Locust shows as the host: without one its web UI asks for it."""
 WORKERS_WITHIN_S = 60.0
 """A master waits so long for its workers, unless ``--expect-workers-max-wait`` says otherwise."""
 
@@ -76,6 +82,12 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--transport", choices=["mqtt", "aiomqtt", "http"], default=None)
     group.add_argument("--target", default=None, help="URL of a service instead of our own")
     group.add_argument("--control", default=None, help="http(s)://HOST:PORT of the target")
+    group.add_argument(
+        "--i-own-this-target", action="append", default=None, metavar="HOST",
+        help="Host of a target that is not this machine. Repeat.",
+    )  # fmt: skip
+    group.add_argument("--account", default=None, help="Account id, where the target is AWS")
+    group.add_argument("--budget", default=None, help="Requests of all things, as in 200/s")
     for name, what in FILES.items():
         group.add_argument(f"--{name}", default=None, help=what)
     group.add_argument("--username", default=None, env_var="JOBFLEET_USERNAME")
@@ -102,6 +114,7 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         _worker.append(Worker(environment))
         environment.process_exit_code = 0  # the verdict is the master's
         return
+    follow_parent()
     try:
         scenario = check_options(options)
     except JobfleetError as error:
@@ -114,6 +127,10 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
         options.num_users = scenario.things
     if options.spawn_rate is None:
         options.spawn_rate = scenario.load.ramp or float(options.num_users)
+    ThingUser.host = redacted(options.target) if options.target else OUR_OWN
+    if environment.web_ui is not None:
+        add_tab(environment.web_ui, options.web_base_path, _newest)
+    _take_over_run_time(environment)
     if isinstance(runner, MasterRunner):
         _lead(environment, runner)
     metrics = metrics_of(lambda: _runs[-1] if _runs else None)
@@ -124,6 +141,26 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
             open_door(metrics, options.metrics_host, options.metrics_port)
         except JobfleetError as error:
             _give_up(error)
+
+
+def _newest() -> LiveRun | str:
+    if _refused:
+        return _refused[-1]
+    return _runs[-1] if _runs else ""
+
+
+def _take_over_run_time(environment: Environment) -> None:
+    """Locust's own timer begins before there is a service: it could end what has not begun."""
+    options: Any = environment.parsed_options
+    options.run_s = None
+    if options.headless and environment.shape_class is None and options.run_time:
+        options.run_s, options.run_time = options.run_time, None
+        logging.getLogger("locust.main").addFilter(_no_word_of_run_time)
+
+
+def _no_word_of_run_time(record: logging.LogRecord) -> bool:
+    """Locust would say that there is no limit."""
+    return not record.getMessage().startswith("No run time limit set")
 
 
 def _lead(environment: Environment, runner: MasterRunner) -> None:
@@ -157,7 +194,7 @@ def _lead(environment: Environment, runner: MasterRunner) -> None:
 
     def interrupted() -> None:
         if not _runs:
-            print("Interrupted before anything was measured.", file=sys.stderr, flush=True)
+            say("Interrupted before anything was measured.")
             _dismiss(runner)
             monkey.get_original("os", "_exit")(EXIT_INTERRUPTED)
 
@@ -172,6 +209,8 @@ def _begin(environment: Environment, **_: object) -> None:
         # By SIGTERM Locust ends the process in good order, and so comes to ``_quitting``.
         gevent.signal_handler(signal.SIGINT, _worker[-1].interrupt)
         return
+    if _runs:
+        _runs[-1].finish()  # the web UI lets a test begin while the one before is written down
     environment.process_exit_code = EXIT_FAILED  # until the run says otherwise
     try:
         shaped = environment.shape_class is not None  # then the first tick is not the whole fleet
@@ -179,15 +218,35 @@ def _begin(environment: Environment, **_: object) -> None:
         run = LiveRun(environment, users)
     except Exception as error:
         if environment.web_ui is not None:
-            log.error("%s", error)
-            raise
-        _give_up(error, runner)
+            _refuse(error, environment)
+        else:
+            _give_up(error, runner)
     else:
         _runs.append(run)
+        _refused.clear()
         if environment.web_ui is None:
             # Locust's own way would break off whatever runs, the summary included.
             gevent.signal_handler(signal.SIGINT, run.interrupt)
             gevent.signal_handler(signal.SIGTERM, run.interrupt)
+
+
+def _refuse(error: Exception, environment: Environment) -> None:
+    """Say in the web UI why a run does not begin: Locust stays, and another may be asked for."""
+    runner = environment.runner
+    known = isinstance(error, JobfleetError)
+    log.error("%s", error, exc_info=None if known else error)
+    _refused.append(str(error) if known else f"a fault in jobfleet: {error!r}")
+    environment.process_exit_code = exit_code_of(error)
+
+    def call_off() -> None:
+        # A listener cannot keep Locust from spawning users, only stop them.
+        for _ in range(100):
+            gevent.sleep(0.05)
+            if runner.state == "running":
+                break
+        runner.stop()
+
+    gevent.spawn(call_off)
 
 
 def _dismiss(runner: object) -> None:
@@ -200,7 +259,7 @@ def _dismiss(runner: object) -> None:
 def _give_up(error: Exception, runner: object = None) -> None:
     """End the process: from a greenlet or an init listener, before anything is worth a drain."""
     if isinstance(error, JobfleetError):
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        say(f"Error: {error}")
     else:
         log.error("a fault in jobfleet", exc_info=error)
     sys.stdout.flush()
@@ -210,7 +269,9 @@ def _give_up(error: Exception, runner: object = None) -> None:
 
 @events.test_stop.add_listener
 def _finish(environment: Environment, **_: object) -> None:
-    if _runs:
+    if _worker:
+        _worker[-1].want_no_more()
+    if _runs and not _refused:
         _runs[-1].finish()
         if _runs[-1].ended == NOBODY and environment.web_ui is None and environment.runner:
             gevent.spawn(environment.runner.quit)  # Locust would wait for another worker

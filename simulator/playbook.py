@@ -58,7 +58,7 @@ class Playbook:
         registry = host.service.registry
         for name in self.who(EVERYTHING):
             registry.create_thing(name)
-        targets = {p.job_id: gather(registry, p.job_id, self.who(p.targets)) for p in self.plans}
+        targets = {p.job_id: gather(registry, p.home, self.who(p.targets)) for p in self.plans}
         request = partial(create_job_request, scenario)
         over = tell if jobs and tell is not None else _nobody  # else whoever creates them tells
         self._campaign = Campaign(host, self.plans, targets, request, over)

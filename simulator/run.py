@@ -14,44 +14,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import msgspec
 import numpy as np
 
-from simulator.behaviour import EVERYTHING, NetworkChance, PresenceTable, WorkTable, ramp
+from simulator.behaviour import ramp
 from simulator.campaign import Campaign as Campaign
-from simulator.campaign import gather
+from simulator.campaign import create_job_request as create_job_request
 from simulator.campaign import group_of as group_of
 from simulator.campaign import register as register
 from simulator.clock import VirtualLoop
-from simulator.director import Director, Tell, Who, population
-from simulator.errors import UsageError
+from simulator.director import population
 from simulator.executions import FILE as EXECUTIONS
 from simulator.executions import Executions, executions_of, save
 from simulator.fleet import Fates, Fleet
-from simulator.garbage import frozen_garbage, untie
+from simulator.garbage import frozen_garbage
 from simulator.host import Host
 from simulator.jobs import JobsService
-from simulator.jobs.messages import CreateJobRequest
 from simulator.machine import machine
 from simulator.progress import Progress
 from simulator.report.executions import Outcome, outcome_of
 from simulator.report.fold import About, fold
 from simulator.report.junit import as_junit
-from simulator.report.summary import COMPLETED, INTERRUPTED, Summary, as_text
+from simulator.report.summary import COMPLETED, INTERRUPTED, OpenLoad, Summary, as_text
 from simulator.report.timeline import as_csv
+from simulator.resolved import Resolved as Resolved
 from simulator.results import Recorder, Records
 from simulator.run_directory import REPORT, SCENARIO, Folder
-from simulator.scenario import Scenario, dump
-from simulator.scenario.file import Loaded
+from simulator.scenario.model import DEFAULT_SEED as DEFAULT_SEED
 from simulator.standstill import TakingTurns, check_that_time_passes, patience
 from simulator.thing import Thing
 from simulator.today import utc_now as utc_now
 from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
-from simulator.transports.weather import Weather
 from simulator.world import Link, Listener, World
-
-DEFAULT_SEED: Final = 1
 
 SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
@@ -62,83 +56,6 @@ SAY_S: Final = 0.5
 DRAIN_EVERY: Final = 2_000
 """Every ``WATCH_S`` virtual seconds, records are packed if so many are fresh: a million of them as
 Python tuples would be a gigabyte, and a cold one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A scenario with its seed and its fleet's size settled."""
-
-    name: str
-    scenario: Scenario
-    seed: int
-    question: str | None = None
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, loaded: Loaded, seed: int | None, things: int | None) -> "Resolved":
-        """Settle: the given seed, else the scenario's, else 1; the fleet rescaled if asked.
-
-        Raises:
-            UsageError: fewer than one thing, or a negative seed.
-        """
-        if things is not None and things < 1:
-            raise UsageError(f"--things {things}: a fleet has at least one thing")
-        if seed is not None and not 0 <= seed < 2**63:
-            raise UsageError(f"--seed {seed}: a seed is 0 to 2**63 - 1")
-        scenario = loaded.scenario
-        if seed is None:
-            seed = DEFAULT_SEED if scenario.seed is None else scenario.seed
-        resolved = scenario.resolved(seed, scenario.things if things is None else things)
-        return cls(loaded.name, resolved, seed, loaded.question, tuple(loaded.notes))
-
-    def text(self) -> str:
-        """The scenario as a run directory keeps it."""
-        return dump(self.scenario, self.question)
-
-    def work(self) -> WorkTable:
-        """Every thing's work plans."""
-        scenario = self.scenario
-        return WorkTable(scenario.cohorts(), self.seed, scenario.batches(), scenario.jobs())
-
-    def world(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        now: Callable[[], float],
-        recorder: Recorder,
-        time_scale: float,
-    ) -> World:
-        """What the things share; ``now`` is the run's clock, which starts at 0."""
-        scenario = self.scenario
-        network = scenario.network_values()
-        chance = NetworkChance(network, self.seed)
-        jobs = {job.job_id: at for at, job in enumerate(scenario.jobs())}
-        presence = PresenceTable(scenario.cohorts(), self.seed, scenario.epoch_s)
-        return World(
-            loop, now, self.work(), network, chance, recorder, time_scale, self.seed, jobs, presence
-        )
-
-    def weather(self, world: World) -> Weather:
-        """The things' networks, to be put around their links."""
-        return Weather(world, self.seed, world.work.select, self.scenario.epoch_s)
-
-    def campaign(self, host: Host, work: WorkTable, over: Callable[[str], None]) -> Campaign:
-        """Register the fleet and each job's things, and have the jobs ready to be created."""
-        scenario, registry, names = self.scenario, host.service.registry, work.names()
-        for name in names:
-            registry.create_thing(name)
-        targets = {}
-        for plan in scenario.jobs():
-            meant = names
-            if plan.targets != EVERYTHING:
-                meant = [names[at] for at in np.flatnonzero(work.select(plan.targets)).tolist()]
-            targets[plan.job_id] = gather(registry, plan.job_id, meant)
-        request = partial(create_job_request, scenario)
-        return Campaign(host, scenario.jobs(), targets, request, over)
-
-    def director(self, host: Host, who: Who, tell: Tell | None = None) -> Director:
-        """Who makes the scenario's incidents happen; raises as ``Director`` does."""
-        groups = {job_id: group_of(job_id) for job_id in self.scenario.job_ids}
-        return Director(host, self.scenario.incidents(), self.seed, who, groups, tell)
 
 
 @dataclass(slots=True)
@@ -154,13 +71,6 @@ class Finished:
     executions: Executions | None = None
 
 
-def create_job_request(
-    scenario: Scenario, target_arn: str, job_id: str | None = None
-) -> CreateJobRequest:
-    """One of the scenario's jobs, or the only one, as a checked request."""
-    return msgspec.convert(scenario.create_job_request(target_arn, job_id), CreateJobRequest)
-
-
 def summarise(
     resolved: Resolved,
     records: Records,
@@ -173,13 +83,29 @@ def summarise(
     time_scale: float,
     ended: str,
     incidents: Mapping[str, int],
+    turns: int = 0,
 ) -> Summary:
-    """Fold a run into its summary, verdict included; ``incidents`` are counted by name."""
+    """Fold a run into its summary, verdict included; ``incidents`` are counted by name.
+
+    ``turns`` is how many updates of ``load.updates`` began.
+    """
     scenario = resolved.scenario
-    throttling = scenario.quotas == "aws"
+    throttling, due = scenario.quotas == "aws", scenario.update_times()
+    load = None
+    if due is not None:
+        came = int(np.searchsorted(due, clock_s * time_scale, side="right"))
+        load = OpenLoad(came, turns, max(0, came - turns))
     summary = fold(
         About(
-            resolved.name, resolved.seed, clock, transport, clock_s, time_scale, ended, throttling
+            resolved.name,
+            resolved.seed,
+            clock,
+            transport,
+            clock_s,
+            time_scale,
+            ended,
+            throttling,
+            load,
         ),
         scenario.cohorts(),
         resolved.work().names(),
@@ -211,7 +137,8 @@ class Rehearsal:
         self._ended: asyncio.Future[str] | None = None
         scenario = resolved.scenario
         self._patience = patience(scenario.things)
-        check_that_time_passes(resolved.name, scenario.cohorts(), scenario.network_values())
+        if scenario.load.updates is None and scenario.load.budget is None:  # else they wait
+            check_that_time_passes(resolved.name, scenario.cohorts(), scenario.network_values())
 
     def interrupt(self) -> None:
         """End it where it is; what was seen until then is summed up. For a signal handler.
@@ -250,6 +177,7 @@ class Rehearsal:
             time_scale=1.0,
             ended=seen.ended,
             incidents=seen.incidents,
+            turns=seen.turns,
         )
         finished = Finished(
             self.resolved, summary, seen.records, 0.0, executions=seen.outcome.found
@@ -267,7 +195,7 @@ class Rehearsal:
         names = world.work.names()
         broker = MemoryBroker(host, world.sleep, world.network.reply_timeout)
         director = self.resolved.director(host, population(world.work))
-        weather = self.resolved.weather(world)
+        weather, pace = self.resolved.weather(world), self.resolved.pace(world)
 
         def make_link(index: int, name: str, thing: Thing) -> Link:
             def memory(listener: Listener) -> Link:
@@ -277,8 +205,8 @@ class Rehearsal:
 
             link = weather.around(index, thing, memory, second=thing.second)
             if isinstance(link, LossyLink):
-                thing.prompt = link.prompt
-            return link
+                thing.prompt = link.prompt if pace is None else None
+            return link if pace is None else pace.around(link, world.sleep)
 
         fleet = Fleet(names, world, make_link)
         self._ended = loop.create_future()
@@ -287,11 +215,14 @@ class Rehearsal:
         starting = world.spawn(fleet.ramp(ramp(scenario.load.ramp, len(names))))
         watching = loop.create_task(self._watch(world, service))
         weather.begin()
+        if world.desk is not None:
+            world.desk.own(range(len(names)))
+            world.desk.begin()
         if scenario.incidents():
             director.start()
         at_the_latest = loop.call_later(scenario.load.until, self._end, "until reached")
         ended = await self._ended
-        clock_s = world.now()
+        clock_s, turns = world.now(), 0 if world.desk is None else world.desk.taken
         if ended == COMPLETED:
             await fleet.settle(min(SETTLE_S, scenario.load.until - clock_s))
         executions = executions_of(service.jobs.values(), names, world.now())
@@ -305,8 +236,9 @@ class Rehearsal:
         director.stop()
         host.close()
         fleet.stop()
-        untie(fleet.agents, service.jobs.values(), host.listeners)
-        return _Seen(outcome, fates, recorder.records(), director.counts, clock_s, ended)
+        _untie(fleet, service, host)
+        records, incidents = recorder.records(), director.counts
+        return _Seen(outcome, fates, records, incidents, clock_s, ended, turns)
 
     def _end(self, why: str) -> None:
         if self._ended is not None and not self._ended.done():
@@ -343,6 +275,20 @@ class _Seen:
     incidents: dict[str, int]
     clock_s: float
     ended: str
+    turns: int
+
+
+def _untie(fleet: Fleet, service: JobsService, host: Host) -> None:
+    """Let things, jobs and host not know each other any more, once nobody asks them.
+
+    Then a world of a million things goes at once, and the garbage collector, which has rested all
+    the time, does not find it.
+    """
+    fleet.untie()
+    for job in service.jobs.values():
+        job.latest.clear()
+        job.executions.clear()
+    host.listeners.clear()
 
 
 def rehearse(resolved: Resolved) -> Finished:

@@ -5,6 +5,7 @@ Rule 2: a plain door listens on the loopback, unless ``--insecure`` says that th
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import signal
@@ -15,9 +16,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from ipaddress import ip_address
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import uvloop
 
@@ -25,6 +26,7 @@ from simulator.endpoints.broker import BrokerEndpoint, BrokerOptions
 from simulator.endpoints.documents import Documents
 from simulator.endpoints.http import HttpEndpoint, Verify
 from simulator.endpoints.identity import Action, Device, Policies
+from simulator.endpoints.journal import Identity, Journal, JournalledHost
 from simulator.endpoints.mqtt import Limits, MqttEndpoint
 from simulator.endpoints.sigv4 import Verifier
 from simulator.endpoints.tls import Identification, TlsEndpoint
@@ -33,9 +35,10 @@ from simulator.garbage import short_pauses
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.execution import AWS, Dialect
-from simulator.jobs.rest import ENDPOINT_TYPES
+from simulator.jobs.rest import ENDPOINT_TYPES, Rest
 from simulator.jobs.wire import Wire
 from simulator.open_files import make_all_room
+from simulator.ports import LOOPBACK, bind, is_loopback, let_go
 from simulator.sample import create_sample
 from simulator.today import utc_now
 
@@ -45,10 +48,6 @@ if TYPE_CHECKING:
     from simulator.run import Resolved
 
 log = logging.getLogger(__name__)
-
-LOOPBACK: Final = "127.0.0.1"
-GOODBYE_S: Final = 0.5
-GOODBYE_LOOKS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,39 +116,10 @@ class ServeOptions:
     s3_endpoint_url: str | None = None
     broker: BrokerOptions | None = None
     """The broker over which requests come, beside the doors of our own."""
+    journal: Path | None = None
+    """Where every command is kept, and done again at the next start."""
     utc_now: Callable[[], datetime] = utc_now
     """Reads the calendar: for the ``Date`` header and the age of signatures."""
-
-
-def bind(host: str, port: int, option: str) -> socket.socket:
-    """A listening socket.
-
-    Raises:
-        UsageError: the address cannot be had; ``option`` is how to choose another.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=4096)
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            f"cannot listen on {host}:{port}: {error}; choose another port with {option} "
-            "(0 picks a free one)"
-        ) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener on ``host``.
-
-    Raises:
-        UsageError: there is no such host.
-    """
-    if not host:
-        return False  # every interface
-    try:
-        found = socket.getaddrinfo(host, None)
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"--host {host}: {error}") from None
-    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def plain_host(options: ServeOptions) -> str:
@@ -209,10 +179,15 @@ async def _serve(options: ServeOptions, announce: Callable[[Addresses], None]) -
         loop.add_signal_handler(number, ended.set)
     if options.with_parent:
         loop.add_reader(sys.stdin.fileno(), ended.set)
-    async with opened(options) as (addresses, _):
+    async with opened(options) as (addresses, host):
+        journal = host.journal if isinstance(host, JournalledHost) else None
+        if journal is not None:
+            journal.on_failure = ended.set
         with short_pauses():
             announce(addresses)
             await ended.wait()
+    if journal is not None and journal.failure is not None:
+        raise journal.failure
 
 
 @asynccontextmanager
@@ -228,14 +203,19 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
     if epoch is None:
         now = options.utc_now().timestamp()
         epoch = now if scenario is None else scenario.scenario.epoch_s
-    service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
-    if options.sample:
-        create_sample(service)
-    loop = asyncio.get_running_loop()
-    host = Host(service, loop, options.time_scale, stopwatch=time.perf_counter)
-    playbook = None if scenario is None else _playbook(scenario, options, host)
-    doors = _doors(options, host, Wire(epoch))
-    sockets = _bind_all(options)
+    sockets, journal = _bind_all(options), None
+    try:
+        if options.journal is not None:
+            journal = open_journal(options, options.journal, epoch)
+            epoch = journal.header.service.epoch
+        host, playbook = _host(options, epoch, journal)
+        doors = _doors(options, host, Wire(epoch))
+    except BaseException:
+        for bound in sockets.values():
+            bound.close()
+        if journal is not None:
+            journal.close()
+        raise
     ports = {name: bound.getsockname()[1] for name, bound in sockets.items()}
     try:
         for name, door in doors.items():
@@ -261,8 +241,55 @@ async def opened(options: ServeOptions) -> AsyncIterator[tuple[Addresses, Host]]
             playbook.stop()
         for door in reversed(doors.values()):
             await door.stop()
-        await _let_go(doors)
+        await let_go(doors.values())
         host.close()
+        if journal is not None:
+            journal.close()
+
+
+def _host(
+    options: ServeOptions, epoch: float, journal: Journal | None
+) -> "tuple[Host, Playbook | None]":
+    """The service on the running loop, with all that its journal knows of it."""
+    service = JobsService(dialect=options.dialect, epoch=epoch, quotas=options.quotas)
+    if options.sample:
+        create_sample(service)
+    loop, scale, stopwatch = asyncio.get_running_loop(), options.time_scale, time.perf_counter
+    if journal is None:
+        host = Host(service, loop, scale, stopwatch)
+    else:
+        host = JournalledHost(service, loop, scale, stopwatch, journal)
+    playbook = None if options.scenario is None else _playbook(options.scenario, options, host)
+    if isinstance(host, JournalledHost):
+        host.resume(Rest(service, Wire(epoch)), options.utc_now().timestamp())
+    return host, playbook
+
+
+def open_journal(options: ServeOptions, path: Path, epoch: float) -> Journal:
+    """The journal of a service, begun or found.
+
+    Raises:
+        UsageError: it cannot be used, or what is asked for is not kept in it.
+    """
+    digest = ""
+    if options.scenario is not None:
+        from simulator.scenario import dump
+
+        scenario = options.scenario.scenario
+        if options.jobs or (options.incidents and scenario.incidents()):
+            raise UsageError(
+                "--journal keeps what clients ask, and not what a scenario does: use --no-jobs "
+                "(and --no-incidents), and create the jobs as a client"
+            )
+        digest = hashlib.sha256(dump(scenario).encode()).hexdigest()[:16]
+    shard = "" if options.broker is None else str(options.broker.shard)
+    identity = Identity(
+        epoch, options.time_scale, options.dialect.name, options.quotas or "none",
+        options.sample, digest, shard,
+    )  # fmt: skip
+    return Journal(
+        path, identity, options.utc_now().timestamp(), version("jobfleet"), epoch=options.epoch
+    )
 
 
 def _playbook(scenario: "Resolved", options: ServeOptions, host: Host) -> "Playbook":
@@ -288,24 +315,6 @@ async def _attach(broker: BrokerEndpoint, sockets: dict[str, socket.socket]) -> 
         for bound in sockets.values():
             bound.close()
         raise
-
-
-async def _let_go(doors: "dict[str, Door]") -> None:
-    """Give clients a moment to take what was sent last (over TLS, to say goodbye); then cut off."""
-    for _ in range(GOODBYE_LOOKS):
-        if not any(
-            isinstance(d, MqttEndpoint | HttpEndpoint) and d.connections for d in doors.values()
-        ):
-            return
-        await asyncio.sleep(GOODBYE_S / GOODBYE_LOOKS)
-    for door in doors.values():
-        if isinstance(door, MqttEndpoint):
-            for client in list(door.connections):
-                client.abort()
-        elif isinstance(door, HttpEndpoint):
-            for connection in list(door.connections):
-                connection.abort()
-    await asyncio.sleep(0)  # their ends are told in the loop's next turn
 
 
 Door = MqttEndpoint | HttpEndpoint | TlsEndpoint | BrokerEndpoint

@@ -63,7 +63,6 @@ class Tally:
     def __init__(self) -> None:
         self.requests = self.updates = self.failures = self.no_reply = 0
         self._causes = np.zeros(len(results.CAUSES), np.int64)
-        self._slips: list[float] = []
 
     def take(self, fresh: Records) -> None:
         """Count fresh records."""
@@ -75,19 +74,12 @@ class Tally:
         self.no_reply += int(np.count_nonzero(silent))
         caused = fresh["cause"][fresh["cause"] > 0]
         self._causes += np.bincount(caused, minlength=len(results.CAUSES))
-        if len(fresh):
-            self._slips.append(float(np.percentile(fresh["sent"] - fresh["due"], 99)))
 
     @property
     def conflicts(self) -> dict[str, int]:
         """VersionMismatch rejections by cause."""
         pairs = zip(results.CAUSES, self._causes.tolist(), strict=True)
         return {cause: count for cause, count in pairs if count}
-
-    def slip_p99_ms(self) -> float:
-        """The largest p99 of schedule slip of a drain since this was last asked."""
-        slips, self._slips = self._slips, []
-        return round(max(slips, default=0.0) * 1000, 3)
 
 
 def history() -> deque[Snapshot]:

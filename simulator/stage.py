@@ -17,9 +17,9 @@ from simulator.behaviour import EVERYTHING
 from simulator.embedded import EmbeddedService
 from simulator.errors import UsageError
 from simulator.owner import Owner
+from simulator.ports import is_loopback
 from simulator.run import Resolved, group_of
 from simulator.scenario import dump, load, loads
-from simulator.serve import is_loopback
 from simulator.targets import Target
 from simulator.today import utc_now
 

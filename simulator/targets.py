@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from simulator.certificates import device_of
 from simulator.errors import TargetError, UsageError
+from simulator.interlock import is_aws
 from simulator.refusals import in_words
 
 TransportName = Literal["mqtt", "aiomqtt", "http"]
@@ -24,7 +25,7 @@ WEB: Final = ("http", "https")
 LEVELS: Final = {"3.1.1": 4, "5": 5}
 ALLOWED: Final = (
     "write mqtt://HOST[:PORT], mqtts://[USER:PASSWORD@]HOST[:PORT], ws://HOST[:PORT]/mqtt, "
-    "wss://HOST[:PORT]/mqtt, http://HOST[:PORT] or https://HOST[:PORT]"
+    "wss://HOST[:PORT]/mqtt, http://HOST[:PORT] or https://HOST[:PORT]; jobfleet run takes aws, too"
 )
 KNOCK_S: Final = 10.0
 POLL_S: Final = 10.0
@@ -314,8 +315,7 @@ def _pair(scheme: str, options: TargetOptions) -> tuple[Path, Path] | None:
 
 def _signer(scheme: str, host: str, options: TargetOptions) -> Signer | None:
     certified = options.cert is not None or options.certs is not None
-    aws = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-    asked = options.sigv4 or (aws and scheme in ("wss", "https") and not certified
+    asked = options.sigv4 or (is_aws(host) and scheme in ("wss", "https") and not certified
                               and options.username is None)  # fmt: skip
     if not asked:
         return None
@@ -361,6 +361,8 @@ def aim(
         raise UsageError(f"--control {redacted(control)}: write http(s)://HOST[:PORT]")
     secure = urlsplit(control).scheme == "https"
     for_it = options if secure else options._replace(ca=None, cert=None, key=None, certs=None)
+    if is_aws(urlsplit(control).hostname or ""):  # it takes signatures, and no certificate
+        for_it = TargetOptions(sigv4=True, region=options.region)
     return Aim(made, parse(control, for_it._replace(username=None, password=None, certs=None)))
 
 

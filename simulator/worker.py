@@ -4,6 +4,8 @@ Rule 1: a step's work ends when it was to end, whatever becomes of the connectio
         waits for the answer to what is reported of it, but not for a connection.
 Rule 2: work takes scenario time (divided by ``time_scale``).
 Rule 3: what befalls a thing in an execution befalls it once: in its second try there, nothing does.
+Rule 4: under open load (``load.updates``) a step has no work to wait for: it ends when the fleet's
+        schedule has a turn for it.
 
 In virtual time, a step and the exchange that reports it are one sleep, and what an agent does as a
 rule is written out in ``_work_on``: a million things walk this path.
@@ -62,11 +64,15 @@ class Worker(Caller):
             await self._reject(current)
             return
         versioned, unruly = self.agent.expected_version, plan.duplicated or plan.out_of_order
+        desk = world.desk
         while True:
             step = current.reported + 1
             if step == current.fault_step:
                 await self._befall(current)
                 return
+            if desk is not None:  # open load: it is not for work to say when a report is due
+                current.due, current.behind = FOR_EVER, None
+                current.due = await desk.turn()
             now = sent = world.now()
             due = current.due
             if due is None:
@@ -91,7 +97,9 @@ class Worker(Caller):
             self._ordinal += 1
             if unruly and not last and self._holds_back(current, request):
                 continue
-            due = sent = now + after
+            sent = now + after
+            if desk is None or due is None:
+                due = sent
             wait = None if prompt is None else prompt.after(after)
             if wait is None and after and not world.virtual:
                 await world.sleep(after)

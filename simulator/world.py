@@ -10,6 +10,7 @@ from simulator.behaviour.mixing import mix
 from simulator.clock import VirtualLoop
 from simulator.errand import nap
 from simulator.jobs.messages import DataReply, DataRequest, Notify, NotifyNext
+from simulator.pacing import Desk
 from simulator.results import Recorder
 
 SECOND: Final = 0x7365
@@ -138,6 +139,8 @@ class World:
     """A job's id → its index in the scenario."""
     presence: PresenceTable | None = None
     """When which thing is there; None: always."""
+    desk: Desk | None = None
+    """Hands out the turns to report, under open load; None: a report is due when work is done."""
     unreported: list[tuple[int, tuple[str, int], float]] = field(default_factory=list)
     """(thing, execution, when its work was done) of every end that a thing reported in vain."""
     mishaps: list[Mishap] = field(default_factory=list)

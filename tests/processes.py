@@ -68,9 +68,11 @@ def summary(directory: Path) -> Any:
 
 @contextmanager
 def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """``jobfleet serve`` on free ports."""
+    """``jobfleet serve`` on free ports; it ends with us, even if we are killed."""
     command = [*JOBFLEET, "serve", "--mqtt-port", "0", "--http-port", "0", "--json", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        [*command, "--with-parent"], stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdout is not None
         try:
             yield process, json.loads(process.stdout.readline())

@@ -30,7 +30,7 @@ from simulator.mqtt import (
     Will,
     encode,
 )
-from simulator.serve import bind
+from simulator.ports import bind
 
 EPOCH = 1_767_225_600
 JOBS = "$aws/things/T/jobs"

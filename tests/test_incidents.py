@@ -24,7 +24,7 @@ from simulator.jobs.messages import (
 )
 from simulator.jobs.wire import Wire, decode_request, parse_topic
 from simulator.mqtt import Connack, Connect, Pingreq, Pingresp, Publish
-from simulator.serve import bind
+from simulator.ports import bind
 from simulator.transports.memory import MemoryBroker, MemoryLink
 from tests.raw_mqtt import RawClient
 

@@ -148,7 +148,7 @@ def test_locusts_run_time_is_no_interrupt(tmp_path: Path) -> None:
     scenario = tmp_path / "s.yaml"
     scenario.write_text(SLOW.replace("100%", "0%"))
     command = [sys.executable, "-m", "locust", "-f", "locustfiles/fleet.py", "--headless"]
-    command += ["--scenario", str(scenario), "--out", str(tmp_path / "out"), "-t", "4s"]
+    command += ["--scenario", str(scenario), "--out", str(tmp_path / "out"), "-t", "1s"]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
     )

@@ -43,10 +43,10 @@ fleet:
     work: {duration: 8m, steps: 4}
     network: {disconnects: {distribution: exponential, mean: 3m}}
 network:
-  reply_timeout: 1s
+  reply_timeout: 2s
   backoff: {base: 50ms, maximum: 200ms}
   storms: [{name: tower, where: {cohort: stormy}, share: 70%, at: 3m30s, within: 20s}]
-  partitions: [{name: eu, where: {cohort: stormy}, share: 50%, at: 5m10s, lasts: 100s}]
+  partitions: [{name: eu, where: {cohort: stormy}, share: 50%, at: 6m20s, lasts: 100s}]
 job:
   document: {}
   timeoutConfig: {inProgressTimeoutInMinutes: 20}

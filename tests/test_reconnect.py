@@ -10,10 +10,10 @@ from simulator.fleet import Fleet
 from simulator.host import Host
 from simulator.jobs import JobsService
 from simulator.jobs.wire import Wire
+from simulator.ports import bind
 from simulator.results import Recorder
 from simulator.run import Resolved, create_job_request, register
 from simulator.scenario import loads
-from simulator.serve import bind
 from simulator.thing import Thing
 from simulator.transports.mqtt import MqttLink, MqttNetwork
 from simulator.world import Link

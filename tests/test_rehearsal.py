@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from simulator import results
-from simulator.report.counts import count_requests, schedule_slip
+from simulator.generator import p99, slips_of
+from simulator.report.counts import count_requests
 from simulator.report.summary import Judged, Summary, as_json
 from simulator.report.text import render
 from simulator.report.verdict import judge
@@ -171,7 +172,7 @@ def test_a_run_directory_is_fresh_each_time(
 def test_schedule_slip_is_of_what_had_a_time_to_begin_at() -> None:
     def slip(*pairs: tuple[float, float]) -> float:
         rows = [(0, results.UPDATE, 0, 0, 1, 0, 0, 0, due, sent, sent + 0.1) for due, sent in pairs]
-        return schedule_slip(np.array(rows, results.DTYPE))
+        return p99(slips_of(np.array(rows, results.DTYPE)))
 
     assert slip() == 0
     assert slip((1, 1), (2, 2)) == 0

@@ -14,7 +14,8 @@ import requests
 from simulator.endpoints.identity import Device, Policies
 from simulator.errors import UsageError
 from simulator.mqtt import Connack
-from simulator.serve import LOOPBACK, ServeOptions, is_loopback, plain_host
+from simulator.ports import LOOPBACK, is_loopback
+from simulator.serve import ServeOptions, plain_host
 from tests.doors_in_thread import (
     KEY,
     SECRET,

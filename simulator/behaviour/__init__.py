@@ -7,10 +7,12 @@ Rule 2: the API speaks seconds of scenario time.
 
 In reading order: ``distributions``, ``mixing``, ``selections`` (which things are meant),
 ``agents``, ``presence``, ``network``, ``cohorts``, ``plans`` (the tables), ``incidents`` (what
-happens to the service).
+happens to the service), ``arrivals`` (when what is scheduled begins).
 """
 
 from simulator.behaviour.agents import PRESETS, Agent
+from simulator.behaviour.arrivals import Arrivals, Spacing, share_of
+from simulator.behaviour.arrivals import Kind as ArrivalKind
 from simulator.behaviour.cohorts import (
     Batch,
     Cohort,
@@ -46,6 +48,8 @@ __all__ = [
     "PRESETS",
     "TABLE",
     "Agent",
+    "ArrivalKind",
+    "Arrivals",
     "Batch",
     "Cohort",
     "Distribution",
@@ -60,6 +64,7 @@ __all__ = [
     "Presence",
     "PresenceTable",
     "Selection",
+    "Spacing",
     "Step",
     "Storm",
     "StormChance",
@@ -71,4 +76,5 @@ __all__ = [
     "in_proportion",
     "ramp",
     "scale_cohorts",
+    "share_of",
 ]

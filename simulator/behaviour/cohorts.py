@@ -131,6 +131,13 @@ class JobPlan:
     targets: Selection = EVERYTHING
     work: Work | None = None
     outcome: Outcomes | None = None
+    group: str = ""
+    """Jobs of one name here have their thing group in common; else each has its own."""
+
+    @property
+    def home(self) -> str:
+        """What its thing group is named after."""
+        return self.group or self.job_id
 
 
 def in_proportion(weights: Sequence[float], things: int) -> list[int]:

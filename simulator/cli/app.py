@@ -5,6 +5,7 @@ wrong, 3 the target could not be reached or was lost, 4 the generator could not 
 130 interrupted.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -54,19 +55,28 @@ ReportOption = Annotated[
 ]
 
 
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Requests of the whole fleet, as in 200/s (default: load.budget).", show_default=False
+    ),
+]
+
+
 @app.command()
 def rehearse(
     scenario: ScenarioArgument,
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only the verdict.")] = False,
     report: ReportOption = True,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, report))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, budget, report))
 
 
 @app.command()
@@ -78,6 +88,7 @@ def run(
     seed: SeedOption = None,
     things: ThingsOption = None,
     out: OutOption = None,
+    budget: BudgetOption = None,
     transport: Annotated[
         str | None,
         typer.Option(
@@ -87,7 +98,8 @@ def run(
     target: Annotated[
         str | None,
         typer.Option(
-            help="mqtt(s)://, ws(s):// or http(s)://HOST[:PORT] instead of our own.",
+            help="mqtt(s)://, ws(s):// or http(s)://HOST[:PORT] instead of our own; or aws, "
+            "aws:mqtts, aws:wss: your account's endpoint.",
             show_default=False,
         ),
     ] = None,
@@ -124,6 +136,12 @@ def run(
         bool, typer.Option("--sigv4", help="Sign with AWS credentials (wss, https).")
     ] = False,
     region: Annotated[str | None, typer.Option(help="To sign for.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Of AWS credentials.", envvar="AWS_PROFILE")
+    ] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="With --target aws: another control plane.")
+    ] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
     report: ReportOption = True,
     metrics_port: Annotated[
@@ -156,16 +174,27 @@ def run(
         raise typer.Exit(runs.work(parts))
     if scenario is None:
         raise UsageError("run needs a scenario file, or --worker")
-    runs.admit(scenario, (target, control), i_own_this_target or [], account)
+    owned = i_own_this_target or []
     options = TargetOptions(ca, cert, key, certs, username, password, mqtt, sigv4, region, poll)
-    extra = [*parts.options(), "--service-host", service_host]
+    if profile is not None:
+        os.environ["AWS_PROFILE"] = profile  # whoever signs finds it there, in Locust's process too
+    if target is not None and target.partition(":")[0] == "aws":
+        from simulator import aws_target
+
+        found = aws_target.find(target, control, options, account, profile, endpoint_url)
+        target, control, options = found.target, found.control, found.options
+        typer.echo(f"AWS, region {options.region}: {target}", err=True)
+    elif endpoint_url is not None:
+        raise UsageError("--endpoint-url is for --target aws; another target has --control")
+    runs.admit(scenario, (target, control), owned, account, budget, options.region)
+    extra = [*parts.options(), "--service-host", service_host, *runs.limits(owned, account, budget)]
     if not report:
         extra.append("--no-report")
     if metrics_port is not None:
         runs.check_free(metrics_host, metrics_port)
         extra += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
     raise typer.Exit(
-        runs.live(scenario, seed, things, out, transport, target, control, options, extra)
+        runs.live(scenario, seed, things, out, transport, target, control, options, extra, budget)
     )
 
 

@@ -32,10 +32,11 @@ def rehearse(
     things: int | None,
     out: Path | None,
     quiet: bool,
+    budget: str | None = None,
     report: bool = True,
 ) -> int:
     """Rehearse; return the exit code."""
-    resolved = _resolve(scenario, seed, things, quiet)
+    resolved = _resolve(scenario, seed, things, quiet, budget)
     rehearsal = Rehearsal(resolved)  # or it says why not
     directory = RunDirectory(out, resolved.name)
     started = utc_now()
@@ -68,10 +69,11 @@ def live(
     control: str | None,
     options: TargetOptions,
     extra: Sequence[str] = (),
+    budget: str | None = None,
 ) -> int:
     """Run live in a fresh Locust process; return its exit code. ``extra`` are options of its."""
     transport_for(transport, None)
-    resolved = _resolve(scenario, seed, things)
+    resolved = _resolve(scenario, seed, things, budget=budget)
     aimed = aim(target, control, options, resolved.scenario.load.time_scale)
     transport = transport_for(transport, aimed and aimed.target)
     directory = RunDirectory(out, resolved.name).path
@@ -99,11 +101,15 @@ def live(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
     # A session of its own: a Ctrl-C reaches it once, through us, and not also from the terminal.
-    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL,
+    # Its standard input is a pipe that only we hold: it closes when we end, killed or not.
+    environment["JOBFLEET_WITH_PARENT"] = "1"
+    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.PIPE,
                                env=environment)  # fmt: skip
     if signalled:
         process.kill()
     code = process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
     if signalled and not (directory / "summary.json").exists():
         typer.echo("Interrupted before anything was measured.", err=True)
         return INTERRUPTED_CODE
@@ -111,7 +117,12 @@ def live(
 
 
 def admit(
-    scenario: Path, targets: tuple[str | None, ...], owned: list[str], account: str | None
+    scenario: Path,
+    targets: tuple[str | None, ...],
+    owned: list[str],
+    account: str | None,
+    budget: str | None = None,
+    region: str | None = None,
 ) -> Bounds | None:
     """Hold a live run's targets against the safety interlock; return the run's bounds, if any."""
     if not any(targets):
@@ -120,16 +131,25 @@ def admit(
     def account_of() -> str:
         from simulator.provisioning.account import account_id
 
-        return account_id(None, None)
+        return account_id(region, None)
 
     hosts = [None if url is None else redacted(url) for url in targets]
-    found = interlock.admit(hosts, owned, account, account_of, load(scenario).scenario.load.until)
+    held = Resolved.of(load(scenario), None, None, budget).scenario.load
+    found = interlock.admit(hosts, owned, account, account_of, held.until, held.budget)
     if found is not None:
         typer.echo(
-            f"The target is not this machine: the run ends after {found.seconds:g} s at the latest",
+            f"The target is not this machine: the run ends after {found.seconds:g} s at the "
+            f"latest, and sends at most {found.requests_per_s:g} requests/s",
             err=True,
         )
     return found
+
+
+def limits(owned: list[str], account: str | None, budget: str | None) -> list[str]:
+    """What holds a run back, as options of Locust's: there it is checked again, and kept."""
+    given = [("--account", account), ("--budget", budget)]
+    given += [("--i-own-this-target", host) for host in owned]
+    return [word for name, value in given if value is not None for word in (name, value)]
 
 
 def check_free(host: str, port: int) -> None:
@@ -138,7 +158,7 @@ def check_free(host: str, port: int) -> None:
     Raises:
         UsageError: it says why.
     """
-    from simulator.serve import bind
+    from simulator.ports import bind
 
     bind(host, port, "--metrics-port").close()
 
@@ -197,8 +217,14 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def _resolve(scenario: Path, seed: int | None, things: int | None, quiet: bool = False) -> Resolved:
-    resolved = Resolved.of(load(scenario), seed, things)
+def _resolve(
+    scenario: Path,
+    seed: int | None,
+    things: int | None,
+    quiet: bool = False,
+    budget: str | None = None,
+) -> Resolved:
+    resolved = Resolved.of(load(scenario), seed, things, budget)
     if quiet:
         return resolved
     typer.echo(f"Scenario {resolved.name}, seed {resolved.seed}", err=True)

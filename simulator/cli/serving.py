@@ -92,6 +92,13 @@ def serve(
             "share a broker like this."
         ),
     ] = None,
+    journal: Annotated[
+        Path | None,
+        _option(
+            "Keep every change in this file, and go on from it at the next start: nothing that a "
+            "client was told is lost."
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain/--no-plain", help="Open the ports without TLS, too.")
     ] = True,
@@ -181,6 +188,7 @@ def serve(
         s3_endpoint_url=s3_endpoint_url,
         quotas="aws" if quotas == "aws" else None,
         broker=served_broker,
+        journal=journal,
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     serve_until_interrupted(options, _as_json if as_json else partial(_as_text, options=options))

@@ -18,7 +18,7 @@ from simulator import results
 from simulator.compare import statistics
 from simulator.compare.limits import LEAST_MS, LEAST_S, Limits
 from simulator.compare.samples import Things, only
-from simulator.compare.statistics import Ratio, Spread, Test
+from simulator.compare.statistics import Answer, Ratio, Spread
 from simulator.jobs.model import STATUSES
 from simulator.report.timeouts import AWAY, MISSED, TRUE, UNREPORTED, WORKING
 
@@ -50,7 +50,7 @@ class Measure:
     """As a fraction: of one for a share, else of ``a``."""
     least: float = 0.0
     """A smaller difference is none."""
-    test: Test | None = None
+    test: Answer | None = None
     interval: tuple[float, float] | None = None
     """Of the difference, at the level 1 − alpha."""
     alone: bool = False
@@ -170,7 +170,7 @@ class Measuring:
         shares = (count_a / of_a if of_a else None), (count_b / of_b if of_b else None)
         if shares[0] is None or shares[1] is None or count_a > of_a or count_b > of_b:
             return Measure(group, name, "share", *shares, worse)
-        test = Test(statistics.fisher(count_a, of_a, count_b, of_b), "Fisher")
+        test = Answer(statistics.fisher(count_a, of_a, count_b, of_b), "Fisher")
         spread = self._wide * math.sqrt(
             shares[0] * (1 - shares[0]) / of_a + shares[1] * (1 - shares[1]) / of_b
         )
@@ -262,7 +262,7 @@ class Measuring:
                 intervals[at] if both else None,
             )  # fmt: skip
 
-    def _test(self, a: Spread, b: Spread, percent: float, *, paired: bool) -> Test | None:
+    def _test(self, a: Spread, b: Spread, percent: float, *, paired: bool) -> Answer | None:
         if percent != 50:
             if min(len(a.values), len(b.values)) < 5 / (1 - percent / 100):
                 return None  # not five values beyond it are to be expected

@@ -28,14 +28,15 @@ _STYLE: Final = """
   --line: #3d444d; --bad: #ff8a80; --good: #56d364; --a: #9198a1; --b: #79c0ff; --band: #151b23; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  margin: 0 auto; padding: 1rem; max-width: 70rem; }
+  margin: 0 auto; padding: 1rem; max-width: 76rem; }
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.15rem; margin: 1.5rem 0 .5rem; }
 code { overflow-wrap: anywhere; }
 .verdict { border: 2px solid currentColor; border-radius: .5rem; padding: .75rem 1rem; }
 .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); font-weight: 600; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; text-align: right; white-space: nowrap;
+table { border-collapse: collapse; width: 100%; font-size: .88rem;
+  font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .45rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
 thead th { color: var(--soft); font-weight: 500; }
@@ -46,7 +47,8 @@ svg { display: block; } svg text { fill: var(--soft); font: 12px system-ui, sans
 figure svg { width: 100%; height: auto; } figcaption { font-weight: 600; }
 @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #333; --line: #999;
   --bad: #000; --good: #000; --a: #555; --b: #000; --band: #fff; } body { max-width: none;
-  font-size: 10pt; } .scroll { overflow: visible; } tr, figure { break-inside: avoid; } }
+  font-size: 10pt; } table { font-size: 7.5pt; }
+  .scroll { overflow: visible; } tr, figure { break-inside: avoid; } }
 """
 
 
@@ -83,7 +85,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         same = "the same scenario, seed and outcome, to the byte"
         yield f'<p class="verdict good">Identical: {same}.</p>'
     elif found:
-        yield f'<div class="verdict"><p class="bad">Regression in {len(found)}</p><ul>'
+        yield '<div class="verdict"><p class="bad">Regression</p><ul>'
         yield from (f"<li>{escape(name)}</li>" for name in found)
         yield "</ul></div>"
     else:
@@ -115,10 +117,10 @@ def _body(comparison: Comparison) -> Iterator[str]:
     if comparison.promises:
         yield "<h2>Promises</h2>"
         rows = [
-            f"<tr>{_cells(*map(escape, (one.name, one.a, one.b)), _word(one.finding))}</tr>"
+            f"<tr>{_cells(escape(one.name), _word(one.finding), escape(one.a), escape(one.b))}</tr>"
             for one in comparison.promises
         ]
-        yield from _table(("expected", "A", "B", "finding"), rows)
+        yield from _table(("expected", "", "A", "B"), rows)
     if comparison.curves:
         yield "<h2>Distributions</h2>"
         yield "<p>The share of values up to each, of A (full line) and B (dashed).</p>"
@@ -127,12 +129,13 @@ def _body(comparison: Comparison) -> Iterator[str]:
         yield "</div>"
     yield "<h2>Every number</h2>"
     yield f"<p>{escape(text.how(comparison))}</p>"
-    level = f"{1 - comparison.limits.alpha:.0%} interval of the difference"
+    yield "<p>Drawn: the difference (dot), its interval (bar), its limits (ticks).</p>"
+    level = f"{1 - comparison.limits.alpha:.0%} interval"
     rows = []
     for group, members in groupby(comparison.rows, lambda row: row.measure.group):
         rows.append(f'<tr><th colspan="8" scope="rowgroup">{escape(group)}</th></tr>')
         rows += map(_row, members)
-    yield from _table(("", "A", "B", "B − A", level, "", "p", "finding"), rows)
+    yield from _table(("", "", "A", "B", "B − A", level, "", "p"), rows)
 
 
 def _table(heads: tuple[str, ...], rows: list[str]) -> Iterator[str]:
@@ -158,9 +161,9 @@ def _row(row: Row) -> str:
     if one.interval is not None and all(map(math.isfinite, one.interval)):
         interval = " … ".join(text.signed(one, end) for end in one.interval)
     cells = _cells(
-        escape(one.name), text.value(one, one.a), text.value(one, one.b),
+        escape(one.name), _word(row.finding), text.value(one, one.a), text.value(one, one.b),
         text.signed(one, one.difference), interval, _bar(one),
-        "" if row.p is None else escape(text.probability(row.p)), _word(row.finding),
+        "" if row.p is None else escape(text.probability(row.p)),
     )  # fmt: skip
     return f'<tr class="{row.finding}">{cells}</tr>'
 

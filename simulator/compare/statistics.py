@@ -26,7 +26,7 @@ DRAWN: Final = 2_000
 _SEED: Final = 20_260_101
 
 
-class Test(NamedTuple):
+class Answer(NamedTuple):
     """What a test says."""
 
     p: float
@@ -103,7 +103,7 @@ def _ranks(values: Numbers) -> tuple[Numbers, float]:
     return middle[inverse], float((sizes**3 - sizes).sum())
 
 
-def mann_whitney(a: Numbers, b: Numbers) -> Test | None:
+def mann_whitney(a: Numbers, b: Numbers) -> Answer | None:
     """Whether values of B tend to lie above or below those of A (normal approximation, ties)."""
     n, m = len(a), len(b)
     if min(n, m) < 8:
@@ -114,12 +114,12 @@ def mann_whitney(a: Numbers, b: Numbers) -> Test | None:
     variance = n * m / 12 * (total + 1 - ties / (total * (total - 1)))
     effect = above / (n * m)
     if variance <= 0:
-        return Test(1.0, "Mann-Whitney", effect)
+        return Answer(1.0, "Mann-Whitney", effect)
     off = max(0.0, abs(above - n * m / 2) - 0.5)
-    return Test(two_sided(off / math.sqrt(variance)), "Mann-Whitney", effect)
+    return Answer(two_sided(off / math.sqrt(variance)), "Mann-Whitney", effect)
 
 
-def wilcoxon(a: Numbers, b: Numbers) -> Test | None:
+def wilcoxon(a: Numbers, b: Numbers) -> Answer | None:
     """Whether the same things' values rose or fell (signed ranks, ties; no change is left out)."""
     if len(a) < 8:
         return None
@@ -128,12 +128,12 @@ def wilcoxon(a: Numbers, b: Numbers) -> Test | None:
     n = len(changed)
     effect = float((np.count_nonzero(changed > 0) + (len(a) - n) / 2) / len(a))
     if n < 8:
-        return Test(sign_test(int(np.count_nonzero(changed > 0)), n), "Wilcoxon", effect)
+        return Answer(sign_test(int(np.count_nonzero(changed > 0)), n), "Wilcoxon", effect)
     ranks, ties = _ranks(np.abs(changed))
     up = float(ranks[changed > 0].sum())
     variance = n * (n + 1) * (2 * n + 1) / 24 - ties / 48
     off = max(0.0, abs(up - n * (n + 1) / 4) - 0.5)
-    return Test(two_sided(off / math.sqrt(variance)), "Wilcoxon", effect)
+    return Answer(two_sided(off / math.sqrt(variance)), "Wilcoxon", effect)
 
 
 # ------------------------------------------------------------------------------- ratios
@@ -172,7 +172,7 @@ def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def compare_ratios(a: Ratio, b: Ratio, *, paired: bool) -> Test:
+def compare_ratios(a: Ratio, b: Ratio, *, paired: bool) -> Answer:
     """Whether two ratios differ, counting things: by their scores, events less those expected.
 
     With few things that had an event the answer is the more cautious one of this and an exact test
@@ -181,7 +181,7 @@ def compare_ratios(a: Ratio, b: Ratio, *, paired: bool) -> Test:
     chances_a, chances_b = float(a.chances.sum()), float(b.chances.sum())
     events = float(a.events.sum() + b.events.sum())
     if not chances_a or not chances_b or not events:
-        return Test(1.0, "things")
+        return Answer(1.0, "things")
     expected = events / (chances_a + chances_b)
     scores_a = (a.events - expected * a.chances) / chances_a
     scores_b = (b.events - expected * b.chances) / chances_b
@@ -198,7 +198,7 @@ def compare_ratios(a: Ratio, b: Ratio, *, paired: bool) -> Test:
         counts = had_a, len(a.events), had_b, len(b.events)
         few, exact, method = rare < FEW, partial(fisher, *counts), "things"
     p = two_sided(off / math.sqrt(variance)) if variance > 0 else 1.0
-    return Test(max(p, exact()), f"{method}, exact") if few else Test(p, method)
+    return Answer(max(p, exact()), f"{method}, exact") if few else Answer(p, method)
 
 
 def interval(a: Ratio, b: Ratio, wide: float, *, paired: bool) -> tuple[float, float]:
@@ -218,7 +218,7 @@ def interval(a: Ratio, b: Ratio, wide: float, *, paired: bool) -> tuple[float, f
 # ------------------------------------------------------------------------------- percentiles
 
 
-def compare_percentile(a: "Spread", b: "Spread", percent: float, *, paired: bool) -> Test:
+def compare_percentile(a: "Spread", b: "Spread", percent: float, *, paired: bool) -> Answer:
     """Whether a percentile differs: which share of either lies above that of both together.
 
     Where many values are the same as the percentile, the share above it may hide a difference that
@@ -234,7 +234,7 @@ def compare_percentile(a: "Spread", b: "Spread", percent: float, *, paired: bool
     if tied <= 1 + len(pooled) // 1000:
         return tests[0]._replace(method=f"quantile, {tests[0].method}")
     least = min(tests)
-    return Test(min(1.0, 2 * least.p), f"quantile, {least.method}")
+    return Answer(min(1.0, 2 * least.p), f"quantile, {least.method}")
 
 
 def bootstrap(

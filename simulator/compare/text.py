@@ -90,7 +90,7 @@ def verdict(comparison: Comparison) -> Iterator[str]:
     if not found:
         yield "Verdict: no regression"
         return
-    yield f"Verdict: REGRESSION in {len(found)}"
+    yield "Verdict: REGRESSION"
     for name in found:
         yield f"  {name}"
 

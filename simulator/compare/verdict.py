@@ -70,15 +70,13 @@ class Comparison:
 
     @property
     def regressions(self) -> tuple[str, ...]:
-        """What got worse, by name."""
-        return (
-            *(one.name for one in self.promises if one.finding == "regression"),
-            *(
-                f"{row.measure.group}: {row.measure.name}"
-                for row in self.rows
-                if row.finding == "regression"
-            ),
-        )
+        """What got worse, in words: promises first, then numbers, a group of them together."""
+        groups: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.finding == "regression":
+                groups.setdefault(row.measure.group, []).append(row.measure.name)
+        broken = [one.name for one in self.promises if one.finding == "regression"]
+        return (*broken, *(f"{group}: {', '.join(names)}" for group, names in groups.items()))
 
 
 def compare(a: FinishedRun, b: FinishedRun, limits: Limits) -> Comparison:
@@ -102,7 +100,9 @@ def compare(a: FinishedRun, b: FinishedRun, limits: Limits) -> Comparison:
 
 def judge(measures: list[Measure], alpha: float) -> tuple[Row, ...]:
     """Say of each measure what is found, all tests taken together."""
-    tested = [at for at, one in enumerate(measures) if one.test and one.worse and one.limit]
+    tested = [
+        at for at, one in enumerate(measures) if one.test and one.worse and one.limit is not None
+    ]
     adjusted = dict(
         zip(tested, holm([measures[at].test.p for at in tested]), strict=True)  # type: ignore[union-attr]  # those that have one
     )

@@ -228,7 +228,7 @@ class HttpEndpoint:
 
     def _ask(self, request: Request) -> Response:
         try:
-            response = self._rest.respond(request, self._host.now())
+            response = self._host.respond(self._rest, request)
         finally:
             self._host.publish()
         self._host.hint(response.hint)

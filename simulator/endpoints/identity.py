@@ -64,6 +64,8 @@ class Policies:
 
     def __init__(self, listed: dict[str, list[str]] | None = None) -> None:
         self._listed = listed or {}
+        self._devices: dict[tuple[str, str], Device] = {}
+        """By entry and name: a fleet of thousands with one certificate is one device."""
 
     @classmethod
     def load(cls, path: Path) -> "Policies":
@@ -95,10 +97,15 @@ class Policies:
         parts = [pair for group in subject.get("subject", ()) for pair in group]
         name = next((value for key, value in parts if key == "commonName"), "")
         fingerprint = sha256(der).hexdigest()
-        things = self._listed.get(fingerprint, self._listed.get(name))
+        entry = fingerprint if fingerprint in self._listed else name
+        things = self._listed.get(entry)
         if things is None:
             things = [name] if _PATTERN.fullmatch(name) and not set(name) & set("*?") else []
-        return Device(name or fingerprint, things)
+            return Device(name or fingerprint, things)
+        known = self._devices.get((entry, name))
+        if known is None:
+            known = self._devices[entry, name] = Device(name or fingerprint, things)
+        return known
 
 
 def _key(name: str) -> str:

@@ -76,6 +76,14 @@ def _left_out(mapping: dict[str, Any], resolved: Resolved) -> Iterator[str]:
     ):
         if mapping.get(key):
             yield what
+    load = resolved.scenario.load
+    for given, what in (
+        (load.jobs, "all jobs but the first that arrives (load.jobs)"),
+        (load.updates, "the schedule of updates (load.updates)"),
+        (load.budget, "the budget of requests (load.budget)"),
+    ):
+        if given is not None:
+            yield what
     if resolved.scenario.quotas == "aws":
         yield "AWS's throttling (quotas: aws), which the rehearsal has of a whole fleet only"
     if any(cohort.presence.kind != "always" for cohort in resolved.scenario.cohorts()):

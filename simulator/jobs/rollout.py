@@ -10,7 +10,11 @@ Rule 2: everything here reads a job's counters and changes at most its ``tick`` 
 
 from typing import Final
 
-from simulator.jobs.configuration import AbortCriteria, ExponentialRate
+from simulator.jobs.configuration import (
+    AbortCriteria,
+    ExponentialRate,
+    JobExecutionsRolloutConfig,
+)
 from simulator.jobs.model import Job, JobExecution, Status
 
 DEFAULT_PER_MINUTE: Final = 1000
@@ -24,29 +28,36 @@ RETRIED: Final[frozenset[Status]] = frozenset({"FAILED", "TIMED_OUT"})
 
 def per_minute(job: Job) -> int:
     """How many executions the job creates in the minute that begins now."""
-    rollout = job.rollout
+    return rate(job.rollout, job.allowance, job.counts["SUCCEEDED"])
+
+
+def rate(rollout: JobExecutionsRolloutConfig, notified: int, succeeded: int) -> int:
+    """How many a minute, after so many things were notified and so many have succeeded."""
     maximum = rollout.maximum_per_minute or DEFAULT_PER_MINUTE
-    rate = rollout.exponential_rate
-    if rate is None:
+    exponential = rollout.exponential_rate
+    if exponential is None:
         return maximum
-    return _grown(rate, _increases(job, rate), maximum)
+    return _grown(exponential, _increases(exponential, notified, succeeded), maximum)
 
 
-def _increases(job: Job, rate: ExponentialRate) -> int:
+def _increases(exponential: ExponentialRate, notified: int, succeeded: int) -> int:
     """How often the rate has grown: by things notified, or by things that succeeded."""
-    criteria = rate.rate_increase_criteria
-    notified, succeeded = criteria.number_of_notified_things, criteria.number_of_succeeded_things
+    criteria = exponential.rate_increase_criteria
+    by_notified, by_succeeded = (
+        criteria.number_of_notified_things,
+        criteria.number_of_succeeded_things,
+    )
     return max(
-        0 if notified is None else job.allowance // notified,
-        0 if succeeded is None else job.counts["SUCCEEDED"] // succeeded,
+        0 if by_notified is None else notified // by_notified,
+        0 if by_succeeded is None else succeeded // by_succeeded,
     )
 
 
-def _grown(rate: ExponentialRate, times: int, maximum: int) -> int:
+def _grown(exponential: ExponentialRate, times: int, maximum: int) -> int:
     """``base × factor^times`` in whole tenths, rounded down, at least 1 and at most ``maximum``."""
-    above, below = rate.base_rate_per_minute, 1
+    above, below = exponential.base_rate_per_minute, 1
     for _ in range(times):
-        above, below = above * rate.tenths, below * 10
+        above, below = above * exponential.tenths, below * 10
         if above >= maximum * below:
             break
     return max(1, min(maximum, above // below))

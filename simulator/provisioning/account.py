@@ -98,8 +98,9 @@ class Account:
                     service, region_name=self.region, endpoint_url=endpoint_url, config=config
                 )
             )
-            answering = self._client("iot").meta.endpoint_url  # AWS_ENDPOINT_URL counts, too
-        self.is_here = place(host_of(answering)) is Place.LOOPBACK
+            self.answering: str = self._client("iot").meta.endpoint_url
+            """The control plane's URL; AWS_ENDPOINT_URL counts, too."""
+        self.is_here = place(host_of(self.answering)) is Place.LOOPBACK
         self.endpoint_url = endpoint_url
         self._pace = pace
         self.throttled = 0

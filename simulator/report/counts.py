@@ -44,6 +44,9 @@ def count_requests(
         by_outcome = np.bincount(outcome, minlength=len(results.OUTCOMES))
         answered = (outcome != results.NO_REPLY) & (outcome != results.DISCONNECTED)
         in_time = int(np.count_nonzero(sent <= clock_s))
+        done, due = records["done"][at][answered], records["due"][at][answered]
+        latency = _percentiles((done - sent[answered]) * 1000, LATENCIES)
+        late = bool((due != sent[answered]).any())
         numbers[name] = RequestNumbers(
             sent=len(at),
             accepted=int(by_outcome[results.ACCEPTED]),
@@ -54,7 +57,8 @@ def count_requests(
             },
             no_reply=int(by_outcome[results.NO_REPLY] + by_outcome[results.DISCONNECTED]),
             per_s=round(in_time / span, 3) if span > 0 else 0.0,
-            latency_ms=_percentiles((records["done"][at] - sent)[answered] * 1000, LATENCIES),
+            latency_ms=latency,
+            response_ms=_percentiles((done - due) * 1000, LATENCIES) if late else dict(latency),
         )
     return numbers
 
@@ -136,15 +140,3 @@ def time_to_terminal(settled: Executions) -> dict[str, float]:
     """Percentiles of the time from a thing's first execution queued to its last one's end."""
     over = settled[settled["last"] & (settled["status"] > IN_PROGRESS)]
     return _percentiles(over["ended"] - over["since"], TERMINALS)
-
-
-def schedule_slip(records: Records) -> float:
-    """The 99th percentile, in seconds, of how late exchanges began that had a time to begin at.
-
-    An exchange that simply follows another one (``due`` is ``sent``) has none and does not count:
-    else the more a run retries, the better its schedule would look. A timer's resolution is a
-    millisecond, so an exchange may begin a little early; that is no slip.
-    """
-    late = records["sent"] - records["due"]
-    scheduled = late[late != 0]
-    return max(0.0, float(np.percentile(scheduled, 99))) if len(scheduled) else 0.0

@@ -28,6 +28,7 @@ from simulator.report.summary import (
     COMPLETED,
     CohortNumbers,
     JobNumbers,
+    OpenLoad,
     Summary,
     Timeline,
     Verdict,
@@ -52,6 +53,7 @@ class About:
     ended: str
     throttling: bool = False
     """Whether AWS's quotas were in force."""
+    open_load: OpenLoad | None = None
 
 
 def fold(
@@ -85,6 +87,7 @@ def fold(
         whole.jobs = _jobs(evidence, outcome)
     whole.timeline = draw_timeline(evidence)
     whole.incidents = dict(incidents)
+    whole.open_load = about.open_load
 
     def look(scope: Scope) -> Summary:
         part = evidence

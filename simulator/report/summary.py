@@ -1,7 +1,7 @@
 """``summary.json``: every number of a run, as structs that say their own units.
 
 Rule 1: nothing of the machine or the wall clock enters here, so that a rehearsal's summary is the
-        same to the byte for the same scenario and seed.
+        same to the byte for the same scenario and seed; ``generator`` is of live runs alone.
 Rule 2: ``per_s`` of requests and latencies are on the run's own clock (see ``results.py``); all
         other times are scenario time.
 Rule 3: a field's ``Meta`` says what an expectation may hold it against, and which keys a mapping
@@ -57,9 +57,11 @@ TimeToTerminal = Annotated[dict[str, Seconds], _keys((*(name for name, _ in TERM
 class RequestNumbers(msgspec.Struct):
     """One operation's exchanges.
 
-    ``latency_ms`` is of answered ones: accepted or rejected. ``per_s`` is of those that began until
-    the run ended, over the time until then; what things finish after a job's end (a retry after a
-    lost reply, say) is in the counts and not in the rate.
+    Both times are of answered ones: accepted or rejected. ``latency_ms`` is the service time, from
+    a request's sending to its answer; ``response_ms`` counts from when it was due, and so shows
+    what a slow service makes those wait who come after. ``per_s`` is of those that began until the
+    run ended, over the time until then; what things finish after a job's end (a retry after a lost
+    reply, say) is in the counts and not in the rate.
     """
 
     sent: Count
@@ -68,6 +70,37 @@ class RequestNumbers(msgspec.Struct):
     no_reply: Count
     per_s: PerSecond
     latency_ms: Latency
+    response_ms: Latency
+
+
+class OpenLoad(msgspec.Struct):
+    """The schedule of ``load.updates``, until the run ended.
+
+    ``due`` arrivals had come, ``begun`` ones were taken on by a thing, and ``waiting`` is the rest:
+    no thing was free for them. They are in no latency.
+    """
+
+    due: Count
+    begun: Count
+    waiting: Count
+
+
+class Generator(msgspec.Struct):
+    """Of live runs: how well the generator kept its own schedule; nothing to do with the service.
+
+    ``slip`` is how late what was scheduled began, of the generator's own making. ``loop_lag`` is
+    how late a timer of a fleet's loop was, the largest of each second. ``cpu`` is the share of one
+    core that a process with things took, by the second. ``kept``: p99 slip was within
+    ``load.max_slip``.
+    """
+
+    slip_p99_ms: float
+    slip_max_ms: float
+    loop_lag_p99_ms: float
+    loop_lag_max_ms: float
+    cpu_mean: float
+    cpu_max: float
+    kept: bool
 
 
 class Conflicts(msgspec.Struct):
@@ -261,14 +294,19 @@ class Summary(msgspec.Struct):
     timeline: Timeline
     incidents: Annotated[dict[str, Count], _keys("any")] = {}
     """How often each incident did something to somebody, by name."""
+    open_load: OpenLoad | None = None
+    """Where the scenario has ``load.updates``."""
+    generator: Generator | None = None
+    """Where the run was live."""
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
     """The summary as JSON members."""
     members = msgspec.to_builtins(summary)
     assert isinstance(members, dict)
-    if not summary.incidents:
-        del members["incidents"]
+    for name in ("incidents", "open_load", "generator"):
+        if not members[name]:
+            del members[name]
     return members
 
 

@@ -116,8 +116,26 @@ def _requests(summary: Summary) -> Iterator[str]:
             f"{latency.get('p50', 0):>8.1f} {latency.get('p99', 0):>8.1f} "
             f"{latency.get('max', 0):>8.1f}"
         )
+        response = numbers.response_ms
+        if any(_apart(latency[one], response[one]) for one in ("p50", "p99", "max") if latency):
+            yield (
+                f"    {'response, from when it was due':<81}{response['p50']:>8.1f} "
+                f"{response['p99']:>8.1f} {response['max']:>8.1f}"
+            )
         for code, count in numbers.rejected.items():
             yield f"    {code:<26} {count:>32,}"
+
+    if summary.open_load is not None:
+        load = summary.open_load
+        yield (
+            f"Open load: {load.due:,} updates were due, {load.begun:,} began"
+            + (f", {load.waiting:,} still waited for a free thing" if load.waiting else "")
+        )
+
+
+def _apart(service_ms: float, response_ms: float) -> bool:
+    """Whether a response time tells more than its service time: a millisecond and a tenth."""
+    return response_ms - service_ms > max(1.0, service_ms / 10)
 
 
 def _conflicts(summary: Summary) -> Iterator[str]:

@@ -72,6 +72,8 @@ def _find(subject: Subject, summary: Summary) -> Fraction | None:
     first, *rest = subject.path
     members: Any = msgspec.to_builtins(getattr(summary, first))
     for at, part in enumerate(rest):
+        if members is None:  # this run has no such part
+            return None
         if part not in members:
             nobody = first in ("cohorts", "jobs") and not at
             return Fraction(0) if "count" in subject.units and not nobody else None

@@ -108,6 +108,7 @@ def contradictions(scenario: Scenario) -> Iterator[Finding]:
     yield from _timers(scenario)
     yield from _stuck(scenario, tasks)
     yield from _joining(scenario)
+    yield from _load(scenario)
     for expectation in scenario.expectations():
         why = _never_met(expectation, scenario, tasks)
         if why is not None:
@@ -121,7 +122,7 @@ def tasks_of(scenario: Scenario) -> list[Task]:
     for request, plan, at_job in zip(
         scenario.requests, scenario.jobs(), range(len(scenario.requests)), strict=True
     ):
-        selector = None if scenario.job_parts is None else scenario.job_parts[at_job]
+        selector = scenario.load.jobs or (scenario.job_parts and scenario.job_parts[at_job]) or None
         for at, part in enumerate(scenario.fleet):
             if part.cohort in plain and (selector is None or may_be_in(part, selector)):
                 found.append(_task(at, plain[part.cohort], request, plan))
@@ -217,6 +218,39 @@ def _joining(scenario: Scenario) -> Iterator[Finding]:
                     f"the job {request['jobId']!r} is a SNAPSHOT and does not follow its group; "
                     "write targetSelection: CONTINUOUS",
                 )
+
+
+# ------------------------------------------------------------------------------- the load
+
+
+def _load(scenario: Scenario) -> Iterator[Finding]:
+    """An open load that asks for what nobody sends, or that means something else live."""
+    load, path = scenario.load, ("load", "updates")
+    if load.updates is None:
+        return
+    part = load.updates
+    lasts = min(load.until, part.until or load.until) - part.since
+    rate = part.plain().expected(load.until) / lasts
+    if load.budget is not None and rate > load.budget / load.time_scale:
+        yield (
+            path,
+            f"{rate:.4g} updates/s on the average are more than load.budget lets through: they "
+            "wait longer and longer",
+        )
+    if load.time_scale != 1:
+        yield (
+            path,
+            f"its rates are of scenario time: live, time_scale {load.time_scale:g} makes "
+            f"{rate:.4g} updates/s {rate * load.time_scale:.4g}/s of wall time",
+        )
+    for at, cohort in enumerate(scenario.fleet):
+        work = cohort.work.plain()
+        if work.each or not work.duration.takes_no_time:
+            yield (
+                ("fleet", at, "work"),
+                "under load.updates a report is due by the schedule, and work is not waited for; "
+                "its duration says nothing (write 0s)",
+            )
 
 
 # ------------------------------------------------------------------------------- expectations

@@ -4,8 +4,11 @@ Units are parsed here, so each error has a line. Descriptions are what ``jobflee
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     BeforeValidator,
     Field,
@@ -16,8 +19,11 @@ from pydantic import (
 )
 
 from simulator import behaviour
+from simulator.behaviour.arrivals import MOST
+from simulator.errors import UsageError
 from simulator.expectations import Expectation
 from simulator.scenario import units
+from simulator.scenario.arrivals import MOST_JOBS, ArrivalsPart, JobArrivalsPart
 from simulator.scenario.expecting import parse_expectation
 from simulator.scenario.fleet import BatchPart, CohortPart, Things
 from simulator.scenario.incidents import IncidentPart
@@ -39,7 +45,41 @@ class LoadPart(Part):
         86_400.0, description="The run's end in scenario time, if not sooner."
     )
     max_slip: Duration = Field(0.25, description="p99 schedule slip above which exit code is 4.")
+    budget: Rate | None = Field(
+        None, description="Requests per second of the run's clock, of the whole fleet, at the most."
+    )
+    updates: ArrivalsPart | None = Field(
+        None, description="Open load: when reports are due, instead of when work is done."
+    )
+    jobs: JobArrivalsPart | None = Field(
+        None, description="Jobs arrive over time: job is what each is made of."
+    )
 
+    @model_validator(mode="after")
+    def _some_arrive(self) -> "LoadPart":
+        for name, part, most in (("jobs", self.jobs, MOST_JOBS), ("updates", self.updates, MOST)):
+            if part is None:
+                continue
+            expected = part.plain().expected(self.until)
+            if expected > most:
+                raise ValueError(
+                    f"{expected:,.0f} {name} arrive until load.until; at most {most:,}"
+                )
+            if not expected:
+                raise ValueError(f"no {name} arrive before load.until")
+        return self
+
+
+DEFAULT_SEED: Final = 1
+OF_JOBS: Final = 1
+"""Tells the chance of jobs that arrive from that of updates."""
+
+DRAWS: Final = 8
+"""How often the share of jobs that arrive is drawn, before it begins anew: AWS lets a thing be in
+ten groups."""
+
+MOST_OF_AN_ID: Final = 59
+"""Characters of a job's id that jobs which arrive have a number behind; AWS takes 64."""
 
 DEFAULT_EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -73,6 +113,12 @@ Epoch = Annotated[
     PlainSerializer(lambda at: at.isoformat().replace("+00:00", "Z")),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+@lru_cache(maxsize=4)
+def _job_times(arrivals: behaviour.Arrivals, until: float, seed: int) -> tuple[float, ...]:
+    """When jobs arrive; asked again and again, and always the same."""
+    return tuple(np.round(arrivals.due(until, seed, OF_JOBS), 3).tolist())
 
 
 class JobPart(Selector):
@@ -156,6 +202,19 @@ class Scenario(Part):
             raise ValueError("the key 'job' is missing (or jobs, where there are several)")
         return self
 
+    @model_validator(mode="after")
+    def _arriving_jobs(self) -> "Scenario":
+        if self.load.jobs is None:
+            return self
+        if self.job is None or self.job_parts is not None:
+            raise ValueError("load.jobs makes jobs of 'job'; leave out jobs")
+        if len(str(self.job["jobId"])) > MOST_OF_AN_ID:
+            raise ValueError(
+                f"load.jobs puts a number behind job.jobId, which may have {MOST_OF_AN_ID} "
+                "characters then"
+            )
+        return self
+
     # ----------------------------------------------------------------------- plain values
 
     def counts(self) -> tuple[int, ...]:
@@ -183,6 +242,9 @@ class Scenario(Part):
     @property
     def requests(self) -> tuple[dict[str, Any], ...]:
         """Every job as AWS's CreateJob request with its jobId, in the file's order."""
+        if self.load.jobs is not None:
+            job = self.job or {}
+            return tuple({**job, "jobId": plan.job_id} for plan in self.jobs())
         if self.job_parts is None:
             return (self.job or {},)
         return tuple(part.create for part in self.job_parts)
@@ -224,10 +286,37 @@ class Scenario(Part):
         return self.network.plain()
 
     def jobs(self) -> tuple[behaviour.JobPlan, ...]:
-        """The jobs as plain values, in the file's order."""
+        """The jobs as plain values, in the file's order, or as they arrive."""
+        if self.load.jobs is not None:
+            stem, part = str((self.job or {})["jobId"]), self.load.jobs
+            draws = DRAWS if part.share not in (None, 1.0) else 1
+            homes = [f"{stem}-{number}" for number in range(1, 1 + draws)]
+            selections = [part.selection(home) for home in homes]
+            return tuple(
+                behaviour.JobPlan(
+                    f"{stem}-{number + 1}",
+                    at,
+                    selections[number % draws],
+                    group=homes[number % draws],
+                )
+                for number, at in enumerate(self._job_times(part.plain()))
+            )
         if self.job_parts is None:
             return (behaviour.JobPlan(self.job_id),)
         return tuple(part.plain() for part in self.job_parts)
+
+    def _job_times(self, arrivals: behaviour.Arrivals) -> tuple[float, ...]:
+        return _job_times(arrivals, self.load.until, self._seed)
+
+    def update_times(self) -> NDArray[np.float64] | None:
+        """When reports are due, in scenario time; None where each is when its work is done."""
+        if self.load.updates is None:
+            return None
+        return self.load.updates.plain().due(self.load.until, self._seed)
+
+    @property
+    def _seed(self) -> int:
+        return DEFAULT_SEED if self.seed is None else self.seed
 
     def incidents(self) -> tuple[behaviour.Incident, ...]:
         """What happens to the service, as plain values, in the file's order."""
@@ -238,6 +327,8 @@ class Scenario(Part):
 
         Of the first job, where no id is given.
         """
+        if self.load.jobs is not None:
+            return as_request(self.job or {}, target_arn)
         at = 0 if job_id is None else self.job_ids.index(job_id)
         return as_request(self.requests[at], target_arn)
 
@@ -249,6 +340,9 @@ class Scenario(Part):
         """The same scenario with its seed, and the fleet rescaled in proportion.
 
         A cohort that is left without things keeps its weight, so that selections may name it.
+
+        Raises:
+            UsageError: with this seed no job arrives.
         """
         fleet = [
             part.model_copy(update={"things": count or None, "weight": None if count else 0.0})
@@ -258,4 +352,11 @@ class Scenario(Part):
         ]
         empty = any(part.things is None for part in fleet)
         total = things if empty else None
-        return self.model_copy(update={"seed": seed, "whole": total, "fleet": fleet})
+        made = self.model_copy(update={"seed": seed, "whole": total, "fleet": fleet})
+        if not made.requests:
+            raise UsageError(f"with seed {seed}, no job of load.jobs arrives before load.until")
+        return made
+
+    def with_budget(self, per_s: float) -> "Scenario":
+        """The same scenario with another ``load.budget``."""
+        return self.model_copy(update={"load": self.load.model_copy(update={"budget": per_s})})

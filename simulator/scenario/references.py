@@ -58,6 +58,8 @@ def selectors(scenario: Scenario) -> Iterator[tuple[Path, Selector]]:
         yield ("network", "storms", at), storm
     for at, job in enumerate(scenario.job_parts or ()):
         yield ("jobs", at), job
+    if scenario.load.jobs is not None:
+        yield ("load", "jobs"), scenario.load.jobs
     for at, incident in enumerate(scenario.service or ()):
         if incident.action in OF_THINGS:
             yield ("service", at, incident.action), getattr(incident, incident.action)

@@ -208,10 +208,11 @@ def create_job(cell: Cell, target_arn: str | None = None) -> list[dict[str, Any]
 
     What a rehearsal does not need of a request, targets and tags, is as the scenario has it.
     """
-    jobs = []
-    for job_id, written in zip(
-        cell.loaded.scenario.job_ids, create_requests(cell.mapping), strict=True
-    ):
+    jobs, scenario = [], cell.loaded.scenario
+    ids = scenario.job_ids
+    if scenario.load.jobs is not None:  # they are all made of one
+        ids = (str((scenario.job or {})["jobId"]),)
+    for job_id, written in zip(ids, create_requests(cell.mapping), strict=True):
         given = {key: value for key, value in written.items() if value is not None}
         targets = given.pop("targets", None)
         if target_arn is not None:

@@ -43,6 +43,7 @@ SHARES: Final = {status.lower(): status for status in STATUSES}
 def number_at(summary: Summary, path: str) -> float | None:
     """The number at a path of a summary; None where it has none.
 
+    What is true or false (``aborted``) is 1 or 0, so that its mean is the share of runs.
     A count that is zero may be absent from ``executions`` and from what is counted by a name.
     """
     if path in SHARES:
@@ -62,9 +63,7 @@ def number_at(summary: Summary, path: str) -> float | None:
             )
             return 0.0 if zero else None
         place = place[step]
-    if isinstance(place, bool) or not isinstance(place, (int, float)):
-        return None
-    return float(place)
+    return float(place) if isinstance(place, (bool, int, float)) else None
 
 
 def paths_in(summary: Summary) -> list[str]:
@@ -76,7 +75,7 @@ def _paths(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _paths(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+    elif isinstance(value, (bool, int, float)):
         yield path
 
 

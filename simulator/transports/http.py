@@ -13,7 +13,7 @@ Rule 4: HTTP has no code for a version conflict and sends no state with it: ``re
 import asyncio
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -80,6 +80,8 @@ class HttpNetwork:
         self.wire = wire
         self.reply_timeout = reply_timeout
         self.gate = asyncio.Semaphore(CONNECTING)
+        self.pace: Callable[[], Awaitable[object]] | None = None
+        """Waited for before each look for what is next; a thing's own requests wait elsewhere."""
         self.unreadable = 0
         """Answers that no Jobs service gives."""
         self.strays = 0
@@ -125,6 +127,8 @@ class HttpLink:
         self.close()
         try:
             async with network.gate:
+                if network.pace is not None:
+                    await network.pace()
                 tls = network.target.tls(self._name)
                 connector = aiohttp.TCPConnector(
                     limit=4, keepalive_timeout=KEEP_S, ssl=True if tls is None else tls
@@ -246,6 +250,8 @@ class HttpLink:
         phase = zlib.crc32(self._client_id().encode()) / 2**32
         await asyncio.sleep(every * (0.5 + phase / 2))
         while self.connected:
+            if self._network.pace is not None:
+                await self._network.pace()
             sent, outcome = asyncio.get_running_loop().time(), results.ACCEPTED
             try:
                 await self._look(tell=True)

@@ -42,7 +42,7 @@ from simulator.jobs.messages import (
 )
 from simulator.jobs.model import JobExecution, Status
 from simulator.jobs.wire import Wire
-from simulator.serve import bind
+from simulator.ports import bind
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
 from simulator.transports.memory import MemoryBroker, MemoryLink
 from simulator.transports.mqtt import MqttLink, MqttNetwork

@@ -120,7 +120,14 @@ service:
   - {join: {where: {cohort: lamps}}, job: second, at: 1h}
   - {leave: {share: 10%}, job: second, at: 1h}
   - {cancel_execution: {where: {cohort: lamps}}, force: true, at: 1h}
-load: {ramp: 100/s, time_scale: 60, until: 12h, max_slip: 100ms}
+load:
+  ramp: 100/s
+  time_scale: 60
+  until: 12h
+  max_slip: 100ms
+  budget: 200/s
+  updates:
+    {arrivals: sine, rate: 5/s, to: 8/s, period: 1h, spacing: poisson, from: 1m, until: 11h}
 expect:
   succeeded: ">= 10%"
   "succeeded[gateways]": ">= 5%"

@@ -96,8 +96,7 @@ def _sections(run: FinishedRun) -> list[Section]:
                 [one for one in (conflicts.over_time(run), conflicts.by_edge(run)) if one]),
         Section("latencies", "Latency",
                 [latency.over_time(run, answered), latency.curve(answered)]),
-        Section("generator", "Load generator",
-                [one for one in (lag.slip(run), lag.loops(run)) if one]),
+        Section("generator", "Load generator", lag.charts(run)),
         Section("troubles", "Errors", [troubles.top(run)]),
     ]  # fmt: skip
 

@@ -114,6 +114,12 @@ def _waits(run: FinishedRun, response: NDArray[Any], service: NDArray[Any]) -> s
         text += f"Requests waited to be sent: at p99, the two lie {_ms(waited):,g} ms apart. "
     else:
         text += "Requests were sent when they were due. "
+    load = run.summary.open_load
+    if load is not None:
+        text += (
+            f"Of {load.due:,} updates that the schedule asked for, {load.begun:,} began; "
+            f"{load.waiting:,} were still waiting for a free thing and are in no latency. "
+        )
     return text + (
         "The network is the real one, in wall time."
         if run.live

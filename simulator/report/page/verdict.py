@@ -113,9 +113,10 @@ def requests(run: FinishedRun) -> Table:
     """Every operation's exchanges."""
     rows: list[tuple[Cell, ...]] = [
         (name, one.sent, one.accepted, sum(one.rejected.values()), one.no_reply, one.per_s,
-         one.latency_ms.get("p50"), one.latency_ms.get("p99"), one.latency_ms.get("max"))
+         one.latency_ms.get("p50"), one.latency_ms.get("p99"), one.latency_ms.get("max"),
+         one.response_ms.get("p50"), one.response_ms.get("p99"), one.response_ms.get("max"))
         for name, one in run.summary.requests.items()
     ]  # fmt: skip
-    columns = ("operation", "sent", "accepted", "rejected", "no reply", "per s", "p50, ms",
-               "p99, ms", "max, ms")  # fmt: skip
+    columns = ("operation", "sent", "accepted", "rejected", "no reply", "per s",
+               "service p50, ms", "p99", "max", "response p50, ms", "p99", "max")  # fmt: skip
     return Table(columns, rows)
