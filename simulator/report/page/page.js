@@ -24,6 +24,8 @@
     });
   }
 
+  document.getElementById("undrawn")?.remove();
+
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open])")];

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.finished_run import FinishedRun
 from simulator.jobs.rollout import DEFAULT_PER_MINUTE
@@ -118,33 +119,32 @@ def release(run: FinishedRun, table: Executions | None) -> Chart:
     end = max(end_of(run), float(table["queued"].max()) + 1)
     width = _width(end, _MINUTE)
     count = int(end // width) + 1
-    bucket = np.minimum((table["queued"] // width).astype(np.int64), count - 1)
     again = table["number"] > 1
-    released, retried = (
-        np.bincount(bucket[chosen], minlength=count) * (_MINUTE / width)
-        for chosen in (~again, again)
-    )
+    released, peaks = _per_minute(table["queued"][~again], width, count)
+    retried, _ = _per_minute(table["queued"][again], width, count)
     axis = TimeAxis(end)
     x = axis.at((np.arange(count) + 0.5) * width)
     wide = 0.96 * width / axis.unit_s
-    series = [bars("first executions", x, released, LOOKS[0], width=wide)]
-    columns = ["from", "first executions a minute"]
-    cells: list[Any] = [released]
+    mean = "" if width == _MINUTE else f", mean of {duration(width)}"
+    columns: dict[str, NDArray[Any]] = {f"first executions a minute{mean}": released}
+    series = [bars(f"first executions{mean}", x, released, LOOKS[0], width=wide)]
     if retried.any():
-        series.append(bars("retries", x, retried, LOOKS[1], width=wide))
-        columns.append("retries a minute")
-        cells.append(retried)
+        columns[f"retries a minute{mean}"] = retried
+        series.append(bars(f"retries{mean}", x, retried, LOOKS[1], width=wide))
+    if mean:
+        columns["first executions in its peak minute"] = peaks
+        series.append(line("first executions, peak minute", x, peaks, LOOKS[2]))
     configured = list(_configured(run))
     series += [limit(name, axis, rate) for name, rate in configured]
     rows: list[tuple[Cell, ...]] = [
-        (moment(at * width), *(round(float(one[at]), 3) for one in cells)) for at in range(count)
+        (moment(at * width), *row)
+        for at, row in enumerate(zip(*(one.tolist() for one in columns.values()), strict=True))
     ]
-    peak = int(released.argmax())
-    highest = max(rate for _, rate in configured)
-    each = "" if width == _MINUTE else f" (mean of {duration(width)})"
+    peak, highest = int(peaks.argmax()), max(rate for _, rate in configured)
     text = (
-        f"Peak {released[peak]:,.0f} a minute{each} at {moment(peak * width)}, "
-        f"{percent(float(released[peak]), highest)} of the highest rate that is configured "
+        f"At most {peaks[peak]:,.0f} in a minute, {'from' if mean else 'at'} "
+        f"{moment(peak * width)}{' on' if mean else ''}: {percent(float(peaks[peak]), highest)} of "
+        "the highest rate that is configured "
         f"({' · '.join(f'{name}: {rate:,}' for name, rate in configured)})."
     )
     if retried.any():
@@ -153,9 +153,19 @@ def release(run: FinishedRun, table: Executions | None) -> Chart:
         "release",
         title,
         text,
-        Table(tuple(columns), rows),
+        Table(("from", *columns), rows),
         (Plot(figure(series, axis.layout(), count_axis("executions a minute", highest))),),
     )
+
+
+def _per_minute(
+    queued: NDArray[Any], width: float, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Of each bucket, the mean of its minutes and the most of one."""
+    each = int(width) // _MINUTE
+    minute = np.minimum((queued // _MINUTE).astype(np.int64), count * each - 1)
+    minutes = np.bincount(minute, minlength=count * each).reshape(count, each)
+    return np.round(minutes.mean(axis=1), 3), minutes.max(axis=1)
 
 
 def _configured(run: FinishedRun) -> Iterator[tuple[str, int]]:

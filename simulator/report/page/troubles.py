@@ -13,6 +13,7 @@ from simulator.report.page.drawing import Cell, Chart, Table, moment, percent, s
 
 MOST: Final = 12
 """Kinds of trouble in the table."""
+_SILENT: Final = {"NoReply": "no reply", "Disconnected": "connection lost"}
 
 
 def top(run: FinishedRun) -> Chart:
@@ -32,7 +33,7 @@ def top(run: FinishedRun) -> Chart:
     rows = [
         tuple(_row(run, bad[first[at]], int(counts[at]), name_of)) for at in order[:MOST].tolist()
     ]
-    columns = ("operation", "answer", "cause", "count", "of that operation", "for example")
+    columns = ("operation", "answer", "count", "of that operation", "for example")
     more = "" if len(kinds) <= MOST else f" The table has the {MOST} most frequent kinds."
     text = (
         f"{several(len(wrong), 'request')} of {len(records):,} "
@@ -45,11 +46,9 @@ def top(run: FinishedRun) -> Chart:
 def _row(run: FinishedRun, one: Any, count: int, name_of: "_Names") -> Iterator[Cell]:
     operation = results.OPERATIONS[one["operation"]]
     yield operation
-    yield {"NoReply": "no reply", "Disconnected": "connection lost"}.get(
-        results.OUTCOMES[one["outcome"]], results.OUTCOMES[one["outcome"]]
-    )
-    edge = results.edge_name(int(one["edge"]))
-    yield results.CAUSES[one["cause"]] + (f" ({edge})" if edge else "") or "–"
+    answer = results.OUTCOMES[one["outcome"]]
+    cause = results.CAUSES[one["cause"]]
+    yield _SILENT.get(answer, answer) + (f": {cause}" if cause else "")
     yield count
     sent = run.summary.requests.get(operation)
     yield percent(count, sent.sent) if sent else "–"
@@ -58,12 +57,15 @@ def _row(run: FinishedRun, one: Any, count: int, name_of: "_Names") -> Iterator[
 
 def _example(run: FinishedRun, one: Any, name_of: "_Names") -> str:
     """One exchange in words."""
-    at = moment(round(float(one["sent"]) * run.summary.time_scale, 1))
+    at = moment(round(float(one["sent"]) * run.summary.time_scale))
     text = f"{name_of(int(one['thing']))} at {at}"
     job_ids, job, attempt = run.loaded.scenario.job_ids, int(one["job"]), int(one["attempt"])
     if attempt and job < len(job_ids):
         text += f", attempt {attempt} of {job_ids[job]}"
     text += f", after {1000 * float(one['done'] - one['sent']):,.4g} ms"
+    edge = results.edge_name(int(one["edge"]))
+    if edge:
+        text += f"; {edge}"
     fault = results.FAULTS[one["fault"]]
     return f"{text}; its network: {fault}" if fault else text
 

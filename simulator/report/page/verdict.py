@@ -113,10 +113,14 @@ def requests(run: FinishedRun) -> Table:
     """Every operation's exchanges."""
     rows: list[tuple[Cell, ...]] = [
         (name, one.sent, one.accepted, sum(one.rejected.values()), one.no_reply, one.per_s,
-         one.latency_ms.get("p50"), one.latency_ms.get("p99"), one.latency_ms.get("max"),
-         one.response_ms.get("p50"), one.response_ms.get("p99"), one.response_ms.get("max"))
+         *_ms(one.latency_ms), *_ms(one.response_ms))
         for name, one in run.summary.requests.items()
     ]  # fmt: skip
     columns = ("operation", "sent", "accepted", "rejected", "no reply", "per s",
                "service p50, ms", "p99", "max", "response p50, ms", "p99", "max")  # fmt: skip
     return Table(columns, rows)
+
+
+def _ms(latency: dict[str, float]) -> Iterator[float | None]:
+    for name in ("p50", "p99", "max"):
+        yield round(latency[name], 1) if name in latency else None
