@@ -62,6 +62,8 @@ The house in reading order (a module imports only from what stands above it here
                      judged (verdict), written (text, junit, github, tap)
     run_directory.py the folder that a run leaves behind
     finished_run.py  that folder, read back
+    report/page/     that folder as a page: bins (percentiles of millions), drawing (what a chart
+                     is), the charts (rollout, endings, conflicts, latency, lag, troubles), verdict
     tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
     compare/         two finished runs beside each other: statistics, samples, measures, verdict
     export.py        a rehearsal's executions as AWS prints them

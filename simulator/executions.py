@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,5 +173,9 @@ def load(folder: Path) -> Executions:
         raise UsageError(
             f"{folder} holds no {FILE}: its run was lost or has not ended, so run it again"
         ) from None
-    except (OSError, ValueError, KeyError) as error:
+    except KeyError:
+        raise UsageError(
+            f"{path} cannot be read: another version of jobfleet wrote it; run the scenario again"
+        ) from None
+    except (OSError, ValueError, BadZipFile) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None

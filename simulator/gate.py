@@ -20,8 +20,8 @@ from typing import Final, Literal, NamedTuple
 
 from simulator.errors import JobfleetError, ScenarioError, TimeStandsStill, UsageError
 from simulator.report.junit import as_single_case, merged
-from simulator.report.summary import Summary
-from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
+from simulator.report.summary import INTERRUPTED, Summary
+from simulator.run import Rehearsal, Resolved, RunDirectory
 from simulator.run_directory import Folder
 from simulator.scenario import load
 from simulator.standstill import check_that_time_passes
@@ -220,6 +220,7 @@ def _rehearsed(task: _Task) -> Result:
     finished = rehearsal.run()
     _ring_in(None)
     directory.write(finished, started)
+    directory.report()
     summary = finished.summary
     note = "" if entry.things == entry.was else f"at {entry.things:,} of {entry.was:,} things"
     if summary.ended == INTERRUPTED:

@@ -36,11 +36,11 @@ from simulator.owner import Owner
 from simulator.report.executions import Outcome
 from simulator.report.lag import of_generator, warnings
 from simulator.report.latencies import as_log, as_table, histograms
-from simulator.report.summary import COMPLETED, as_text
+from simulator.report.summary import COMPLETED, INTERRUPTED, as_text
 from simulator.report.text import render
 from simulator.report.workers import what_happened
 from simulator.results import Records
-from simulator.run import INTERRUPTED, Finished, RunDirectory, summarise
+from simulator.run import Finished, RunDirectory, summarise
 from simulator.run_metrics import LatencyBuckets
 from simulator.snapshots import Lag, Snapshot, Tally, history
 from simulator.targets import Aim, Target, TargetOptions, transport_for
@@ -288,6 +288,17 @@ class LiveRun:
         self.directory.add("latency.hlog", as_log(self.latencies, clock_s))
         self.directory.write(finished, self.started)
         self.finished = finished
+        self._report()
+
+    def _report(self) -> None:
+        """Write the report; without it, the run is what it was, but not in silence."""
+        if self.environment.parsed_options.no_report:
+            return
+        try:
+            self.directory.report()
+        except JobfleetError as error:
+            log.error("%s", error)
+            self.exit_code = self.exit_code or EXIT_USAGE
 
     def _fates(self) -> Fates:
         """What became of the things; nothing, where their loop is gone."""

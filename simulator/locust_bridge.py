@@ -99,6 +99,7 @@ def _options(parser: LocustArgumentParser) -> None:
     group.add_argument("--poll", type=float, default=POLL_S, help="Seconds between looks over HTTP")
     group.add_argument("--service-host", default="127.0.0.1", help="Where our service listens")
     group.add_argument("--out", default=None, help="Run directory (default: a fresh one)")
+    group.add_argument("--no-report", action="store_true", help="Write no report.html")
     group.add_argument("--metrics-port", type=int, default=None, help="For Prometheus; 0: any")
     group.add_argument("--metrics-host", default="127.0.0.1", help="Where that port is")
     group.add_argument("--quiet", action="store_true", help="Say only the verdict")

@@ -34,11 +34,11 @@ from simulator.machine import machine
 from simulator.report.executions import Outcome, outcome_of
 from simulator.report.fold import About, fold
 from simulator.report.junit import as_junit
-from simulator.report.summary import COMPLETED, OpenLoad, Summary, as_text
+from simulator.report.summary import COMPLETED, INTERRUPTED, OpenLoad, Summary, as_text
 from simulator.report.timeline import as_csv
 from simulator.resolved import Resolved as Resolved
 from simulator.results import Recorder, Records
-from simulator.run_directory import SCENARIO, Folder
+from simulator.run_directory import REPORT, SCENARIO, Folder
 from simulator.scenario import Scenario
 from simulator.scenario.given import given
 from simulator.scenario.model import DEFAULT_SEED as DEFAULT_SEED
@@ -49,8 +49,6 @@ from simulator.today import utc_now as utc_now
 from simulator.transports.lossy import LossyLink
 from simulator.transports.memory import MemoryBroker, MemoryLink
 from simulator.world import Link, Listener, World
-
-INTERRUPTED: Final = "interrupted"
 
 SETTLE_S: Final = 120.0
 """After the job's end the things may finish what they are at (a retry, say) for so long."""
@@ -358,6 +356,13 @@ class RunDirectory:
         junit = as_junit(summary, scenario.epoch_s)
         self._folder.write("junit.xml", lambda file: file.write(junit))
         self._text("summary.json", as_text(summary))
+
+    def report(self) -> None:
+        """Write ``report.html`` from what has been written; raises as ``write`` does."""
+        from simulator.finished_run import read
+        from simulator.report.page import as_html
+
+        self.add(REPORT, as_html(read(self.path)))
 
     def add(self, name: str, content: bytes) -> None:
         """Write one more file; raises as ``write`` does."""

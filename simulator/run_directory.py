@@ -21,6 +21,7 @@ RESULTS: Final = (
     "summary.json", "machine.json", "records.npz", "executions.npz", "timeline.csv", "junit.xml",
 )  # fmt: skip
 OF_LIVE_RUNS: Final = ("latency.hlog",)
+REPORT: Final = "report.html"
 TABLES: Final = tuple(
     f"{name}.{form}" for name in ("records", "executions", "things") for form in ("parquet", "csv")
 )
@@ -47,7 +48,7 @@ class Folder:
             with tempfile.TemporaryFile(dir=self.path):
                 pass  # so it can be written to
             _check_ours(self.path)
-            for earlier in (*RESULTS, *OF_LIVE_RUNS, *TABLES):
+            for earlier in (*RESULTS, *OF_LIVE_RUNS, *TABLES, REPORT):
                 (self.path / earlier).unlink(missing_ok=True)
         except OSError as error:
             where = error.filename if path is None else path
@@ -100,9 +101,30 @@ def _check_ours(folder: Path) -> None:
             ours = file.read(len(HEADER)) == HEADER.encode()
         found = [] if ours else [SCENARIO]
     else:
-        found = [name for name in RESULTS if (folder / name).exists()]
+        found = [name for name in (*RESULTS, REPORT) if (folder / name).exists()]
     if found:
         raise UsageError(
             f"{folder / found[0]} is not from a run of jobfleet and would be replaced; "
             "give a folder of its own as --out"
         )
+
+
+def replace(path: Path, make: Callable[[], bytes], mark: bytes) -> None:
+    """Write a file wherever it is asked for; what is there is replaced if it begins with ``mark``.
+
+    Raises:
+        UsageError: it is a folder, or somebody else's, or cannot be written; it is as it was.
+    """
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; name a file in it")
+        if path.exists():
+            with path.open("rb") as file:
+                ours = file.read(len(mark)) == mark
+            if not ours:
+                raise UsageError(f"{path} exists and was not written by jobfleet; name another")
+        content = make()
+        with aside(path.parent, path.name) as file:
+            file.write(content)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None

@@ -8,7 +8,8 @@ import pytest
 
 from simulator.cli.app import exit_code
 from simulator.errors import TimeStandsStill, UsageError
-from simulator.run import INTERRUPTED, Rehearsal, Resolved
+from simulator.report.summary import INTERRUPTED
+from simulator.run import Rehearsal, Resolved
 from simulator.scenario import load, loads
 
 

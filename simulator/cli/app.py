@@ -17,6 +17,7 @@ from simulator.cli import (
     fitting,
     gates,
     provisioning,
+    reporting,
     results,
     serving,
     studies,
@@ -64,6 +65,9 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say only the v
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print summary.json, and nothing else to standard output.")
 ]
+ReportOption = Annotated[
+    bool, typer.Option("--report/--no-report", help="Write report.html into the run directory.")
+]
 
 
 BudgetOption = Annotated[
@@ -83,11 +87,12 @@ def rehearse(
     budget: BudgetOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
+    report: ReportOption = True,
 ) -> None:
     """Run a scenario in virtual time: the same bytes for the same seed."""
     from simulator.cli import runs
 
-    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, as_json, budget))
+    raise typer.Exit(runs.rehearse(scenario, seed, things, out, quiet, as_json, budget, report))
 
 
 @app.command()
@@ -156,6 +161,7 @@ def run(
         str | None, typer.Option(help="With --target aws: another control plane.")
     ] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks over HTTP.")] = 10.0,
+    report: ReportOption = True,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -200,6 +206,8 @@ def run(
         raise UsageError("--endpoint-url is for --target aws; another target has --control")
     runs.admit(scenario, (target, control), owned, account, budget, options.region)
     extra = [*parts.options(), "--service-host", service_host, *runs.limits(owned, account, budget)]
+    if not report:
+        extra.append("--no-report")
     if metrics_port is not None:
         runs.check_free(metrics_host, metrics_port)
         extra += ["--metrics-port", str(metrics_port), "--metrics-host", metrics_host]
@@ -221,6 +229,7 @@ app.command()(trials.try_agent)
 app.command()(gates.ci)
 app.command()(fitting.fit)
 app.command()(fitting.export)
+app.command()(reporting.report)
 app.command()(results.records)
 app.command()(results.compare)
 app.command()(provisioning.provision)

@@ -19,9 +19,9 @@ from simulator.errors import ScenarioError
 from simulator.interlock import Bounds
 from simulator.live_view import About, view_for
 from simulator.report import github
-from simulator.report.summary import as_text
+from simulator.report.summary import INTERRUPTED, as_text
 from simulator.report.text import render
-from simulator.run import INTERRUPTED, Rehearsal, Resolved, RunDirectory
+from simulator.run import Rehearsal, Resolved, RunDirectory
 from simulator.scenario import json_schema, load
 from simulator.targets import TargetOptions, aim, parse, redacted, transport_for
 from simulator.today import utc_now
@@ -35,6 +35,7 @@ def rehearse(
     quiet: bool,
     as_json: bool,
     budget: str | None = None,
+    report: bool = True,
 ) -> int:
     """Rehearse; return the exit code."""
     resolved = _resolve(scenario, seed, things, quiet, budget)
@@ -56,7 +57,11 @@ def rehearse(
         typer.echo(f"Verdict: {'passed' if finished.summary.verdict.passed else 'FAILED'}")
     else:
         typer.echo(render(finished.summary, finished.wall_s))
-    typer.echo(f"Run directory: {directory.path}", err=as_json)
+    try:
+        if report:
+            directory.report()
+    finally:
+        typer.echo(f"Run directory: {directory.path}", err=as_json)
     return code
 
 

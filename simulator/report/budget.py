@@ -14,6 +14,7 @@ Every exchange is a request published by the thing and, where it was answered, a
 notices are not among the records and not counted.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -48,16 +49,8 @@ def count_budget(records: Records, time_scale: float, in_force: bool) -> Budget:
     """What the run asked of AWS's rates; ``in_force``: the service throttled by them."""
     operation, outcome, fault = records["operation"], records["outcome"], records["fault"]
     answered = (outcome != results.NO_REPLY) & (outcome != results.DISCONNECTED)
-    # one byte decides: a table of answers is faster than a comparison for each
-    arrived = answered | ~_among(_NEVER_ARRIVED)[fault]
-    doubled = np.flatnonzero((fault == results.DUPLICATED) & (operation != results.CONNECT))
+    rows = _asked(operation, answered, fault)
     sent, done = records["sent"] * time_scale, records["done"] * time_scale
-
-    def rows(operations: tuple[int, ...]) -> NDArray[np.intp]:
-        chosen = _among(operations)[operation]
-        again = doubled[chosen[doubled]]
-        return np.concatenate([np.flatnonzero(chosen & arrived), again])
-
     writes, reads, connects = rows(_WRITES), rows(_READS), rows((results.CONNECT,))
     published = np.concatenate([writes, reads])
     replied = np.flatnonzero(answered & (operation != results.CONNECT))
@@ -82,6 +75,32 @@ def count_budget(records: Records, time_scale: float, in_force: bool) -> Budget:
         first_throttled_s=float(throttled.min()) if len(throttled) else None,
         last_throttled_s=float(throttled.max() + 1) if len(throttled) else None,
     )
+
+
+def writes_by_second(records: Records, time_scale: float) -> tuple[Seconds, NDArray[np.int64]]:
+    """The seconds with writes that the service was asked for, and how many each had."""
+    outcome = records["outcome"]
+    answered = (outcome != results.NO_REPLY) & (outcome != results.DISCONNECTED)
+    chosen = _asked(records["operation"], answered, records["fault"])(_WRITES)
+    if not len(chosen):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return _per_bin(_whole(records["sent"][chosen] * time_scale))
+
+
+def _asked(
+    operation: NDArray[Any], answered: NDArray[np.bool_], fault: NDArray[Any]
+) -> Callable[[tuple[int, ...]], NDArray[np.intp]]:
+    """What finds the rows of some operations that came to the service, doubled ones twice."""
+    # one byte decides: a table of answers is faster than a comparison for each
+    arrived = answered | ~_among(_NEVER_ARRIVED)[fault]
+    doubled = np.flatnonzero((fault == results.DUPLICATED) & (operation != results.CONNECT))
+
+    def rows(operations: tuple[int, ...]) -> NDArray[np.intp]:
+        chosen = _among(operations)[operation]
+        again = doubled[chosen[doubled]]
+        return np.concatenate([np.flatnonzero(chosen & arrived), again])
+
+    return rows
 
 
 def _among(codes: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -21,6 +21,8 @@ from simulator.jobs.model import JOB_STATUSES, STATUSES
 LATENCIES: Final = (("p50", 50.0), ("p95", 95.0), ("p99", 99.0), ("p99_9", 99.9))
 TERMINALS: Final = (("p50", 50.0), ("p90", 90.0), ("p99", 99.0))
 COMPLETED: Final = "job completed"
+INTERRUPTED: Final = "interrupted"
+"""Two of the ways in which a run ends."""
 
 _REJECTIONS: Final = tuple(results.OUTCOMES[results.DISCONNECTED + 1 :])
 _CAUSES: Final = results.CAUSES[1:]
