@@ -17,6 +17,7 @@ from simulator.behaviour import Agent, Outcome
 from simulator.caller import FAILURES, Caller
 from simulator.errors import Disconnected
 from simulator.jobs.messages import JobExecutionData, UpdateJobExecutionRequest
+from simulator.results import pack
 from simulator.world import Mishap, World
 
 DUPLICATED, OUT_OF_ORDER = 0x6475, 0x6F6F
@@ -113,8 +114,8 @@ class Worker(Caller):
                 current.version += 1
                 current.stale = False
                 world.recorder.add(
-                    (self.index, results.UPDATE, 0, 0, current.number, 0, link.fault, current.job,
-                     due, sent, world.now())
+                    pack(self.index, results.UPDATE, 0, 0, current.number, 0, link.fault,
+                         current.job, due, sent, world.now())
                 )  # fmt: skip
             if current.behind is not None:
                 current.behind = current.due

@@ -1,13 +1,15 @@
-"""Our own lean MQTT client: one socket, one future per request in flight, no task.
+"""Our own lean MQTT client: one socket, one ``Awaited`` per request in flight, no task.
 
 It speaks 3.1.1 and 5, plain or over TLS, bare or in a WebSocket.
 
 Rule 1: a reply is matched to its request by clientToken.
-Rule 2: a request that is not answered within the reply timeout raises NoReply. One sweep per
+Rule 2: a reply takes its thing on at once (``Awaited``), and so the acknowledgement of the reply
+        travels with what the thing says next: one system call instead of two.
+Rule 3: a request that is not answered within the reply timeout raises NoReply. One sweep per
         network looks at all requests in flight, since a timer for each would cost a third more.
-Rule 3: what a foreign broker sends must not break the fleet: a payload that cannot be read is
+Rule 4: what a foreign broker sends must not break the fleet: a payload that cannot be read is
         dropped and counted, bytes that break MQTT end the connection.
-Rule 4: a connection on which nothing comes for half again the keep-alive is dead: half open.
+Rule 5: a connection on which nothing comes for half again the keep-alive is dead: half open.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from simulator.awaited import Awaited
 from simulator.errors import Disconnected, InvalidTopic, NoReply, UsageError
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
@@ -57,32 +60,7 @@ class MqttNetwork:
         self.loop = asyncio.get_running_loop()
         self.gate = asyncio.Semaphore(CONNECTING)
         self.links: dict[MqttLink, None] = {}
-        self._unacknowledged: list[MqttLink] = []
-        self._round = 0
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
-
-    def acknowledge_later(self, link: "MqttLink") -> None:
-        """Let a link's acknowledgements travel with its next request, if that comes at once.
-
-        A reply wakes its thing in the loop's next round, and the thing mostly asks again: one
-        system call instead of two. What is left is sent the round after, and only what is of that
-        round: replies that came meanwhile have not woken anybody yet.
-        """
-        if not self._unacknowledged:
-            self.loop.call_soon(self._next_round)
-        self._unacknowledged.append(link)
-        link.replied_in = self._round
-
-    def _next_round(self) -> None:
-        links, self._unacknowledged = self._unacknowledged, []
-        self.loop.call_soon(self._acknowledge, links, self._round)
-        self._round += 1
-
-    @staticmethod
-    def _acknowledge(links: list["MqttLink"], replied_in: int) -> None:
-        for link in links:
-            if link.replied_in == replied_in:
-                link.acknowledge()
 
     async def close(self) -> None:
         """Stop sweeping; links are closed by their things."""
@@ -116,7 +94,6 @@ class MqttLink(ClientConnection):
         "_waiting",
         "connected",
         "fault",
-        "replied_in",
     )
 
     def __init__(
@@ -132,14 +109,12 @@ class MqttLink(ClientConnection):
         self._reply_timeout = ways.reply_timeout or network.reply_timeout
         self._tokens = 0
         self._thing = thing
-        self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], float]] = {}
+        self._waiting: dict[str | None, Awaited] = {}
         self._acknowledgements = b""
         self._update_job = self._update_accepted = ""
         self._update_topic = b""
         self.connected = False
         self.fault = 0
-        self.replied_in = 0
-        """The round in which the first reply came that is not acknowledged yet."""
 
     # ----------------------------------------------------------------------- for the thing
 
@@ -190,16 +165,15 @@ class MqttLink(ClientConnection):
         if request.client_token is None:  # sent again, it keeps its token
             self._tokens += 1
             request.client_token = f"{self._client_id}-{self._tokens}"
-        future: asyncio.Future[DataReply] = network.loop.create_future()
-        now = network.loop.time()
-        self._waiting[request.client_token] = (future, now + self._reply_timeout)
-        self._wrote = now
+        self._wrote = now = network.loop.time()
+        awaited = Awaited(network.loop, now + self._reply_timeout)
+        self._waiting[request.client_token] = awaited
         data = network.publish(topic, encode_request(request), 1, self.next_id())
         if self._acknowledgements:
             data = self._acknowledgements + data
             self._acknowledgements = b""
         transport.write(data)
-        return await future
+        return await awaited
 
     def close(self) -> None:
         """Say goodbye and close."""
@@ -208,19 +182,12 @@ class MqttLink(ClientConnection):
 
     # ----------------------------------------------------------------------- for the network
 
-    def acknowledge(self) -> None:
-        """Send the acknowledgements that found no request to travel with."""
-        data, self._acknowledgements = self._acknowledgements, b""
-        if data and self._transport is not None:
-            self._transport.write(data)
-
     def sweep(self, now: float) -> None:
         """Give up on requests that waited too long; keep the connection alive."""
-        for token, (future, deadline) in list(self._waiting.items()):
-            if now >= deadline:
+        for token, awaited in list(self._waiting.items()):
+            if now >= awaited.deadline:
                 del self._waiting[token]
-                if not future.done():
-                    future.set_exception(NoReply("no reply in time"))
+                awaited.fail(NoReply("no reply in time"))
         patience = self._network.keep_alive
         self.keep_alive(now, patience)
         if now - self.heard > 1.5 * patience:
@@ -235,19 +202,23 @@ class MqttLink(ClientConnection):
         was_connected, self.connected = self.connected, False
         self._network.links.pop(self, None)
         waiting, self._waiting = self._waiting, {}
-        for future, _ in waiting.values():
-            if not future.done():
-                future.set_exception(Disconnected("the connection was lost"))
+        for awaited in waiting.values():
+            awaited.fail(Disconnected("the connection was lost"))
         if was_connected:
             self._thing.disconnected()
 
     def published(self, packet: Publish) -> None:
         """A message came: a reply, or what is next for the thing."""
-        self._told(packet.topic, packet.payload)
         if packet.qos:
-            if not self._acknowledgements:
-                self._network.acknowledge_later(self)
             self._acknowledgements += encode_puback(packet.packet_id)
+        self._told(packet.topic, packet.payload)
+
+    def settled(self) -> None:
+        """Send the acknowledgements that found no request to travel with."""
+        if self._acknowledgements:
+            data, self._acknowledgements = self._acknowledgements, b""
+            if self._transport is not None:
+                self._transport.write(data)
 
     def _told(self, topic: str, payload: bytes) -> None:
         wire = self._network.wire
@@ -258,13 +229,8 @@ class MqttLink(ClientConnection):
                 kind = parse_topic(topic.removesuffix("/accepted"))[2]
                 token, reply = wire.decode_accepted(kind, self._name, payload)
             elif topic.endswith("/rejected"):
-                rejection = wire.decode_rejected(payload)
-                waiting = self._waiting.pop(rejection.client_token, None)
-                if waiting is None:
-                    self._network.strays += 1
-                elif not waiting[0].done():
-                    waiting[0].set_exception(rejection)
-                return
+                reply = wire.decode_rejected(payload)
+                token = reply.client_token
             else:
                 if topic.endswith("/jobs/notify-next"):
                     self._thing.notified(wire.decode_notify_next(self._name, payload))
@@ -274,8 +240,8 @@ class MqttLink(ClientConnection):
         except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
             self._network.unreadable += 1
             return  # not what the Jobs service says: not for us
-        waiting = self._waiting.pop(token, None)
-        if waiting is None:
+        awaited = self._waiting.pop(token, None)
+        if awaited is None:
             self._network.strays += 1
-        elif not waiting[0].done():
-            waiting[0].set_result(reply)
+        else:
+            awaited.answer(reply)
