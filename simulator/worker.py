@@ -63,12 +63,12 @@ class Worker(Caller):
             await self._reject(current)
             return
         versioned, unruly = self.agent.expected_version, plan.duplicated or plan.out_of_order
+        now = world.now()
         while True:
             step = current.reported + 1
             if step == current.fault_step:
                 await self._befall(current)
                 return
-            now = sent = world.now()
             due = current.due
             if due is None:
                 after = (
@@ -109,13 +109,15 @@ class Worker(Caller):
                 if not await self._insist(current, request, error):
                     self._drop(current)
                     return
+                now = world.now()
             else:
                 self._setbacks = 0
                 current.version += 1
                 current.stale = False
+                now = world.now()
                 world.recorder.add(
                     pack(self.index, results.UPDATE, 0, 0, current.number, 0, link.fault,
-                         current.job, due, sent, world.now())
+                         current.job, due, sent, now)
                 )  # fmt: skip
             if current.behind is not None:
                 current.behind = current.due
@@ -125,6 +127,7 @@ class Worker(Caller):
                 self._over(current)
             if unruly:
                 await self._afterwards(current, request)
+                now = world.now()
             if last:
                 return
 

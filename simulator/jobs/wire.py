@@ -6,6 +6,7 @@ Rule 2: over MQTT a job document is an object and an execution carries no thingN
 Rule 3: a rejection echoes the clientToken of every request whose JSON could be read.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -53,6 +54,8 @@ _REJECTIONS: Final[dict[str, type[Rejection]]] = {
     if isinstance(kind, type) and issubclass(kind, Rejection)
 }  # fmt: skip
 _encode: Final = msgspec.json.Encoder().encode
+encode_request: Final[Callable[[DataRequest], bytes]] = _encode
+"""A request as JSON; members that have their default are left out."""
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -62,7 +65,6 @@ class _Answer(msgspec.Struct, rename="camel"):
     client_token: str | None = None
     execution: dict[str, Any] | None = None
     execution_state: JobExecutionState | None = None
-    job_document: msgspec.Raw = msgspec.Raw(b"")
     jobs: dict[str, list[dict[str, Any]]] = {}
     in_progress_jobs: list[dict[str, Any]] | None = None
     queued_jobs: list[dict[str, Any]] | None = None
@@ -70,7 +72,26 @@ class _Answer(msgspec.Struct, rename="camel"):
     message: str = ""
 
 
+_NO_DOCUMENT: Final = msgspec.Raw(b"")
+
+
+class _Updated(msgspec.Struct, rename="camel"):
+    """An accepted update, as a client reads it: nearly all payloads are that."""
+
+    client_token: str | None = None
+    execution_state: JobExecutionState | None = None
+    job_document: msgspec.Raw = _NO_DOCUMENT
+
+
+class _Plain(msgspec.Struct, rename="camel"):
+    """An accepted update of which nothing more was asked, as the service says it."""
+
+    client_token: str
+    timestamp: int
+
+
 _ANSWERS: Final = msgspec.json.Decoder(_Answer)
+_updated: Final = msgspec.json.Decoder(_Updated).decode
 
 
 # ------------------------------------------------------------------------------- topics
@@ -143,11 +164,6 @@ def reply_filters(thing_name: str, *, lists: bool = False) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------- requests
 
 
-def encode_request(request: DataRequest) -> bytes:
-    """A request as JSON; members that have their default are left out."""
-    return _encode(request)
-
-
 def decode_request(kind: type[R], payload: bytes, lenient: bool = True) -> R:
     """A request from JSON, checked; an empty payload counts as ``{}``.
 
@@ -206,7 +222,10 @@ class Wire:
 
     def accepted(self, reply: DataReply, client_token: str | None, now: float) -> bytes:
         """The payload of ``…/accepted``."""
-        members: dict[str, Any] = {"timestamp": int(self.epoch + now)}
+        timestamp = int(self.epoch + now)
+        if reply is EMPTY_UPDATE and client_token is not None:
+            return _encode(_Plain(client_token, timestamp))
+        members: dict[str, Any] = {"timestamp": timestamp}
         if client_token is not None:
             members = {"clientToken": client_token, **members}
         if type(reply) is UpdateReply:
@@ -333,13 +352,14 @@ class Wire:
         self, kind: type[DataRequest], thing_name: str, payload: bytes
     ) -> tuple[str | None, DataReply]:
         """Client token and reply of an ``…/accepted`` payload."""
+        if kind is UpdateJobExecutionRequest:
+            updated = _updated(payload)
+            token, state = updated.client_token, updated.execution_state
+            if state is None and updated.job_document is _NO_DOCUMENT:
+                return token, EMPTY_UPDATE
+            return token, UpdateReply(state, bytes(updated.job_document).decode() or None)
         answer = _ANSWERS.decode(payload)
         token = answer.client_token
-        if kind is UpdateJobExecutionRequest:
-            document = bytes(answer.job_document).decode() or None
-            if answer.execution_state is None and document is None:
-                return token, EMPTY_UPDATE
-            return token, UpdateReply(answer.execution_state, document)
         if kind is GetPendingJobExecutionsRequest:
             return token, PendingReply(
                 [self._read_summary(s) for s in answer.in_progress_jobs or ()],

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from simulator.awaited import Awaited
-from simulator.errors import Disconnected, InvalidTopic, NoReply, UsageError
+from simulator.errors import Disconnected, InvalidTopic, NoReply, Rejection, UsageError
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
 from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
 from simulator.mqtt import V5, Connect, Publish, encode_puback, encode_publish, encode_publish_v5
@@ -27,6 +27,7 @@ from simulator.targets import Target
 from simulator.websocket_client import WebSocketClient
 from simulator.world import Listener, Ways
 
+UPDATE: Final = UpdateJobExecutionRequest
 SWEEP_S: Final = 0.25
 CONNECTING: Final = 256
 """So many connections are opened at the same time: more only overflow the listener's backlog."""
@@ -148,32 +149,37 @@ class MqttLink(ClientConnection):
         target = self._network.target
         return WebSocketClient(inner, target.netloc, target.request_path())
 
-    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
-        """Publish a request and wait for its reply."""
+    def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> Awaited:
+        """Publish a request; its reply is to be awaited."""
         transport = self._transport
         if transport is None or not self.connected:
             raise Disconnected("not connected")
-        network = self._network
-        if type(request) is UpdateJobExecutionRequest and job_id == self._update_job:
+        if job_id is not None and job_id == self._update_job and type(request) is UPDATE:
             topic = self._update_topic
         else:
-            name = request_topic(self._name, job_id, type(request))
-            topic = name.encode()
-            if type(request) is UpdateJobExecutionRequest and job_id is not None:
-                self._update_job, self._update_topic = job_id, topic
-                self._update_accepted = name + "/accepted"
-        if request.client_token is None:  # sent again, it keeps its token
+            topic = self._topic(job_id, request)
+        token = request.client_token
+        if token is None:  # sent again, it keeps its token
             self._tokens += 1
-            request.client_token = f"{self._client_id}-{self._tokens}"
-        self._wrote = now = network.loop.time()
-        awaited = Awaited(network.loop, now + self._reply_timeout)
-        self._waiting[request.client_token] = awaited
+            request.client_token = token = f"{self._client_id}-{self._tokens}"
+        network, loop = self._network, self._loop
+        self._wrote = now = loop.time()
+        self._waiting[token] = awaited = Awaited(loop, now + self._reply_timeout)
         data = network.publish(topic, encode_request(request), 1, self.next_id())
         if self._acknowledgements:
             data = self._acknowledgements + data
             self._acknowledgements = b""
         transport.write(data)
-        return await awaited
+        return awaited
+
+    def _topic(self, job_id: str | None, request: DataRequest) -> bytes:
+        """Where to publish it; that of the last update is kept at hand, since most are its like."""
+        name = request_topic(self._name, job_id, type(request))
+        topic = name.encode()
+        if type(request) is UPDATE and job_id is not None:
+            self._update_job, self._update_topic = job_id, topic
+            self._update_accepted = name + "/accepted"
+        return topic
 
     def close(self) -> None:
         """Say goodbye and close."""
@@ -211,7 +217,36 @@ class MqttLink(ClientConnection):
         """A message came: a reply, or what is next for the thing."""
         if packet.qos:
             self._acknowledgements += encode_puback(packet.packet_id)
-        self._told(packet.topic, packet.payload)
+        topic, payload = packet.topic, packet.payload
+        network = self._network
+        reply: DataReply | Rejection
+        try:
+            if topic == self._update_accepted:
+                token, reply = network.wire.decode_accepted(UPDATE, self._name, payload)
+            elif topic.endswith("/accepted"):
+                kind = parse_topic(topic.removesuffix("/accepted"))[2]
+                token, reply = network.wire.decode_accepted(kind, self._name, payload)
+            elif topic.endswith("/rejected"):
+                reply = network.wire.decode_rejected(payload)
+                token = reply.client_token
+            else:
+                self._noticed(topic, payload)
+                return
+        except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
+            network.unreadable += 1
+            return  # not what the Jobs service says: not for us
+        awaited = self._waiting.pop(token, None)
+        if awaited is None:
+            network.strays += 1
+        else:
+            awaited.answer(reply)
+
+    def _noticed(self, topic: str, payload: bytes) -> None:
+        wire = self._network.wire
+        if topic.endswith("/jobs/notify-next"):
+            self._thing.notified(wire.decode_notify_next(self._name, payload))
+        elif self._tell_list is not None and topic.endswith("/jobs/notify"):
+            self._tell_list(wire.decode_notify(self._name, payload))
 
     def settled(self) -> None:
         """Send the acknowledgements that found no request to travel with."""
@@ -219,29 +254,3 @@ class MqttLink(ClientConnection):
             data, self._acknowledgements = self._acknowledgements, b""
             if self._transport is not None:
                 self._transport.write(data)
-
-    def _told(self, topic: str, payload: bytes) -> None:
-        wire = self._network.wire
-        try:
-            if topic == self._update_accepted:
-                token, reply = wire.decode_accepted(UpdateJobExecutionRequest, self._name, payload)
-            elif topic.endswith("/accepted"):
-                kind = parse_topic(topic.removesuffix("/accepted"))[2]
-                token, reply = wire.decode_accepted(kind, self._name, payload)
-            elif topic.endswith("/rejected"):
-                reply = wire.decode_rejected(payload)
-                token = reply.client_token
-            else:
-                if topic.endswith("/jobs/notify-next"):
-                    self._thing.notified(wire.decode_notify_next(self._name, payload))
-                elif self._tell_list is not None and topic.endswith("/jobs/notify"):
-                    self._tell_list(wire.decode_notify(self._name, payload))
-                return
-        except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
-            self._network.unreadable += 1
-            return  # not what the Jobs service says: not for us
-        awaited = self._waiting.pop(token, None)
-        if awaited is None:
-            self._network.strays += 1
-        else:
-            awaited.answer(reply)
