@@ -32,6 +32,7 @@ VIRTUAL_TURN: Final = 500
 STEPS: Final = 16
 """Steps between two looks at the stopwatch: a fraction of a millisecond's work."""
 
+NEVER: Final = float("inf")
 TURN_S: Final = 0.002
 """Seconds of work after which a real loop gets its turn."""
 
@@ -111,7 +112,8 @@ class Host:
         self._stopwatch = stopwatch
         self._start = loop.time()
         self._hinted: dict[str, None] = {}
-        self._armed: float | None = None
+        self._armed = NEVER
+        """When ``_expire`` is called next."""
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
     def now(self) -> float:
@@ -127,17 +129,16 @@ class Host:
         try:
             return self.handle(thing_name, job_id, request)
         finally:
-            service, armed = self.service, self._armed
-            if service.effects or armed is None or not service.nothing_before(armed):
+            service = self.service
+            if service.effects or not service.nothing_before(self._armed):
                 self.publish()
 
     def publish(self) -> None:
         """Fan out what the service left to be told, and see to its next deadline."""
-        service, armed = self.service, self._armed
+        service = self.service
         if service.effects:
             self._tell()
-            armed = self._armed
-        if armed is None or not service.nothing_before(armed):
+        if not service.nothing_before(self._armed):
             self._arm()
 
     def hint(self, hint: str | None) -> None:
@@ -171,8 +172,8 @@ class Host:
 
     def _arm(self) -> None:
         """Have ``_expire`` called at the service's next deadline, if not sooner already."""
-        armed, deadline = self._armed, self.service.next_deadline()
-        if deadline is None or (armed is not None and armed <= deadline):
+        deadline = self.service.next_deadline()
+        if deadline is None or self._armed <= deadline:
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -184,9 +185,9 @@ class Host:
             self._timer = self._loop.call_at(when, self._expire)
 
     def _expire(self) -> None:
-        armed, self._armed, self._timer = self._armed, None, None
+        armed, self._armed, self._timer = self._armed, NEVER, None
         # Rounding must not let a timer fire a moment before its own deadline.
-        now = max(self.now(), armed or 0.0)
+        now = max(self.now(), armed)
         if self._stopwatch is None:
             self.service.expire(now, VIRTUAL_TURN)
         else:

@@ -46,8 +46,8 @@ _JOB_LEVEL: Final[dict[str, type[DataRequest]]] = {
     "get": DescribeJobExecutionRequest,
     "update": UpdateJobExecutionRequest,
 }
-_DECODERS: Final[dict[type, msgspec.json.Decoder[Any]]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (*_THING_LEVEL.values(), *_JOB_LEVEL.values())
+_DECODERS: Final[dict[type, Callable[[bytes], Any]]] = {
+    kind: msgspec.json.Decoder(kind).decode for kind in (*_THING_LEVEL.values(), *_JOB_LEVEL.values())
 }
 _REJECTIONS: Final[dict[str, type[Rejection]]] = {
     kind.code: kind for kind in vars(errors).values()
@@ -176,7 +176,7 @@ def decode_request(kind: type[R], payload: bytes, lenient: bool = True) -> R:
     """
     payload = payload or b"{}"
     try:
-        request: R = _DECODERS[kind].decode(payload)
+        request: R = _DECODERS[kind](payload)
     except msgspec.ValidationError as error:
         return _decode_again(kind, payload, lenient, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
