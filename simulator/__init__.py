@@ -8,7 +8,7 @@ The house in reading order (a module imports only from what stands above it here
     terminal.py      what a stream can show
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
-                     enrolment, templates, control_plane, listings, data_plane, service, wire,
+                     enrolment, templates, control_plane, listings, data_plane, service, topics, wire,
                      rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     service_thread.py a loop in a thread of somebody's test
@@ -32,6 +32,7 @@ The house in reading order (a module imports only from what stands above it here
     open_files.py    how many connections a process may have
     certificates.py  an authority, a server's certificate and devices'
     pacing.py        whose turn it is to report, and who may send a request
+    awaited.py       a reply that takes its thing on at once
     mqtt_client.py   one MQTT connection as a client
     interlock.py     whose host a load run may go to
     provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,

@@ -23,7 +23,8 @@ from simulator.host import Exchange, Fault, Host
 from simulator.jobs.execution import DIALECTS
 from simulator.jobs.messages import CreateJobRequest, Effect, JobEvent, JobExecutionEvent
 from simulator.jobs.model import Job, Status
-from simulator.jobs.wire import Wire, notice_topic
+from simulator.jobs.topics import notice_topic
+from simulator.jobs.wire import Wire
 from simulator.local_settings import Duration, Settings, listed, seconds_of
 from simulator.sdk_client import sdk_client
 from simulator.serve import Addresses, ServeOptions, opened

@@ -41,6 +41,7 @@ from simulator.jobs.messages import (
     UpdateJobExecutionRequest,
 )
 from simulator.jobs.model import Status
+from simulator.results import pack
 from simulator.world import Absence, Link, Prompt, World
 
 BUSY: Final = (RequestThrottled, InternalError)
@@ -108,8 +109,9 @@ class Caller:
                 self._lose(link.fault)
             else:
                 world.recorder.add(
-                    (self.index, results.CONNECT, 0, 0, 0, 0, link.fault, 0, due, due, world.now())
-                )
+                    pack(self.index, results.CONNECT, 0, 0, 0, 0, link.fault, 0, due, due,
+                         world.now())
+                )  # fmt: skip
                 if self.gone is not None:
                     world.absences.append(Absence(self.index, *self.gone, world.now()))
                     self.gone = None
@@ -316,8 +318,8 @@ class Caller:
         world = self._world
         number, job = (0, 0) if current is None else (current.number, current.job)
         world.recorder.add(
-            (self.index, operation, outcome, cause, number, edge, fault or self.link.fault, job,
-             sent if due is None else due, sent, world.now())
+            pack(self.index, operation, outcome, cause, number, edge, fault or self.link.fault, job,
+                 sent if due is None else due, sent, world.now())
         )  # fmt: skip
 
 

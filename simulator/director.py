@@ -112,7 +112,9 @@ class _Odds:
 
 
 class Director:
-    """Makes a scenario's incidents happen to a host. It is the host's stage from ``start`` on."""
+    """Makes a scenario's incidents happen to a host. It is the host's stage from ``start`` on,
+    where there is anything to happen or somebody who watches.
+    """
 
     def __init__(
         self,
@@ -162,7 +164,8 @@ class Director:
             for incident in self._incidents
             if incident.kind == kind
         ]
-        self._host.stage = self
+        if self._incidents or self.watchers:  # else no door need ask
+            self._host.stage = self
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._happen(incident, begin), name=f"incident {incident.name}")

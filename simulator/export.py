@@ -27,7 +27,8 @@ from simulator.jobs.identity import identity
 from simulator.jobs.messages import JobEvent, JobExecutionEvent
 from simulator.jobs.model import PENDING, STATUSES
 from simulator.jobs.registry import Registry
-from simulator.jobs.wire import Wire, notice_topic
+from simulator.jobs.topics import notice_topic
+from simulator.jobs.wire import Wire
 from simulator.run_directory import SCENARIO
 from simulator.scenario import load
 

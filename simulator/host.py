@@ -35,6 +35,7 @@ VIRTUAL_TURN: Final = 500
 STEPS: Final = 16
 """Steps between two looks at the stopwatch: a fraction of a millisecond's work."""
 
+NEVER: Final = float("inf")
 TURN_S: Final = 0.002
 """Seconds of work after which a real loop gets its turn."""
 
@@ -140,7 +141,8 @@ class Host:
         self._stopwatch = stopwatch
         self._start = loop.time()
         self._hinted: dict[str, None] = {}
-        self._armed: float | None = None
+        self._armed = NEVER
+        """When ``_expire`` is called next."""
         self._timer: Timer | None = None
 
     def now(self) -> float:
@@ -152,9 +154,15 @@ class Host:
         self._start = self._loop.time() - elapsed / self.time_scale
         self.publish()  # what was due meanwhile is due now
 
-    def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
-        """Ask the data plane; raises ``Rejection``. ``publish`` must follow."""
-        return self.service.handle(thing_name, job_id, request, self.now())
+    def handle(
+        self, thing_name: str, job_id: str | None, request: DataRequest, now: float | None = None
+    ) -> DataReply:
+        """Ask the data plane; raises ``Rejection``. ``publish`` must follow.
+
+        ``now`` is what ``now()`` said just before, where the caller knows.
+        """
+        at = self.now() if now is None else now
+        return self.service.handle(thing_name, job_id, request, at)
 
     def respond(self, rest: "Rest", request: "Request") -> "Response":
         """Answer an HTTP request. ``publish`` must follow."""
@@ -165,17 +173,16 @@ class Host:
         try:
             return self.handle(thing_name, job_id, request)
         finally:
-            service, armed = self.service, self._armed
-            if service.effects or armed is None or not service.nothing_before(armed):
+            service = self.service
+            if service.effects or not service.nothing_before(self._armed):
                 self.publish()
 
     def publish(self) -> None:
         """Fan out what the service left to be told, and see to its next deadline."""
-        service, armed = self.service, self._armed
+        service = self.service
         if service.effects:
             self._tell()
-            armed = self._armed
-        if armed is None or not service.nothing_before(armed):
+        if not service.nothing_before(self._armed):
             self._arm()
 
     def hint(self, hint: str | None) -> None:
@@ -209,8 +216,8 @@ class Host:
 
     def _arm(self) -> None:
         """Have ``_expire`` called at the service's next deadline, if not sooner already."""
-        armed, deadline = self._armed, self.service.next_deadline()
-        if deadline is None or (armed is not None and armed <= deadline):
+        deadline = self.service.next_deadline()
+        if deadline is None or self._armed <= deadline:
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -222,9 +229,9 @@ class Host:
             self._timer = self._loop.call_at(when, self._expire)
 
     def _expire(self) -> None:
-        armed, self._armed, self._timer = self._armed, None, None
+        armed, self._armed, self._timer = self._armed, NEVER, None
         # Rounding must not let a timer fire a moment before its own deadline.
-        now = max(self.now(), armed or 0.0)
+        now = max(self.now(), armed)
         if self._stopwatch is None:
             self._step(now, VIRTUAL_TURN)
         else:

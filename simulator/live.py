@@ -18,7 +18,7 @@ from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates, Fleet
 from simulator.generator import LoopLag
 from simulator.jobs.wire import Wire
-from simulator.results import Recorder
+from simulator.results import Recorder, pack
 from simulator.run import Resolved
 from simulator.targets import Target, TransportName
 from simulator.thing import Thing
@@ -277,7 +277,7 @@ class LiveFleet:
         def look(outcome: int, sent: float, done: float) -> None:
             now = world.now()
             at = now - (done - sent)
-            world.recorder.add((index, results.DESCRIBE, outcome, 0, 0, 0, 0, 0, at, at, now))
+            world.recorder.add(pack(index, results.DESCRIBE, outcome, 0, 0, 0, 0, 0, at, at, now))
 
         return look
 

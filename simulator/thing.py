@@ -28,6 +28,7 @@ from simulator.jobs.messages import (
     NotifyNext,
     StartNextPendingJobExecutionRequest,
 )
+from simulator.results import pack
 from simulator.worker import Worker
 from simulator.world import Activity, Ways, World
 
@@ -210,8 +211,9 @@ class Thing(Worker):
         else:
             self._setbacks = 0
             world.recorder.add(
-                (self.index, results.START_NEXT, 0, 0, 0, 0, link.fault, 0, sent, sent, world.now())
-            )
+                pack(self.index, results.START_NEXT, 0, 0, 0, 0, link.fault, 0, sent, sent,
+                     world.now())
+            )  # fmt: skip
         assert isinstance(reply, ExecutionReply)
         execution = reply.execution
         if execution is None:

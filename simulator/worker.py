@@ -19,6 +19,7 @@ from simulator.behaviour import Agent, Outcome
 from simulator.caller import FAILURES, Caller
 from simulator.errors import Disconnected
 from simulator.jobs.messages import JobExecutionData, UpdateJobExecutionRequest
+from simulator.results import pack
 from simulator.world import Mishap, World
 
 DUPLICATED, OUT_OF_ORDER = 0x6475, 0x6F6F
@@ -65,6 +66,7 @@ class Worker(Caller):
             return
         versioned, unruly = self.agent.expected_version, plan.duplicated or plan.out_of_order
         desk = world.desk
+        now = world.now()
         while True:
             step = current.reported + 1
             if step == current.fault_step:
@@ -73,7 +75,7 @@ class Worker(Caller):
             if desk is not None:  # open load: it is not for work to say when a report is due
                 current.due, current.behind = FOR_EVER, None
                 current.due = await desk.turn()
-            now = sent = world.now()
+                now = world.now()
             due = current.due
             if due is None:
                 after = (
@@ -116,13 +118,15 @@ class Worker(Caller):
                 if not await self._insist(current, request, error):
                     self._drop(current)
                     return
+                now = world.now()
             else:
                 self._setbacks = 0
                 current.version += 1
                 current.stale = False
+                now = world.now()
                 world.recorder.add(
-                    (self.index, results.UPDATE, 0, 0, current.number, 0, link.fault, current.job,
-                     due, sent, world.now())
+                    pack(self.index, results.UPDATE, 0, 0, current.number, 0, link.fault,
+                         current.job, due, sent, now)
                 )  # fmt: skip
             if current.behind is not None:
                 current.behind = current.due
@@ -132,6 +136,7 @@ class Worker(Caller):
                 self._over(current)
             if unruly:
                 await self._afterwards(current, request)
+                now = world.now()
             if last:
                 return
 

@@ -51,8 +51,10 @@ class Link(Protocol):
     async def connect(self) -> None:
         """Connect and subscribe; raise Disconnected where that fails."""
 
-    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
-        """Ask, ``after`` seconds from now, and wait for the answer.
+    def call(
+        self, job_id: str | None, request: DataRequest, after: float = 0.0
+    ) -> Awaitable[DataReply]:
+        """Ask, ``after`` seconds from now, and wait for the answer: to be awaited at once.
 
         Raises:
             Rejection: the service said no.

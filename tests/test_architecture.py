@@ -19,7 +19,7 @@ FLOORS = [
     ["jobs.template_messages", "jobs.events", "jobs.board", "jobs.agenda", "jobs.settings",
      "mqtt.reader", "mqtt.broker"],
     ["mqtt"],
-    ["jobs.ledger"],
+    ["jobs.ledger", "jobs.topics"],
     ["jobs.data_plane", "jobs.lifecycle"],
     ["jobs.enrolment"],
     ["jobs.templates"],
@@ -38,7 +38,8 @@ FLOORS = [
     ["behaviour.plans"],
     ["errand", "timers"],
     ["clock", "garbage", "today", "machine", "behaviour", "results", "executions", "open_files",
-     "certificates", "allotment", "endpoints.sigv4", "endpoints.identity", "endpoints.documents",
+     "certificates", "allotment", "awaited", "endpoints.sigv4", "endpoints.identity",
+     "endpoints.documents",
      "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client", "interlock",
      "provisioning.plan", "provisioning.ledger"],
     ["provisioning.account", "provisioning.cost", "pacing"],
@@ -131,7 +132,7 @@ PURE = ("jobs", "mqtt")
 FORBIDDEN = {"asyncio", "random", "secrets", "socket", "ssl", "threading", "time", "uuid"}
 PURE_LIBRARIES = {
     "bisect", "calendar", "collections", "dataclasses", "datetime", "hashlib", "heapq", "msgspec",
-    "re", "simulator", "typing", "unicodedata", "urllib",
+    "re", "simulator", "struct", "typing", "unicodedata", "urllib",
 }  # fmt: skip
 """What the core rests on; a new name here needs a reason that is not IO, clock or chance."""
 

@@ -22,7 +22,8 @@ from simulator.jobs.messages import (
     ExecutionReply,
     NotifyNext,
 )
-from simulator.jobs.wire import Wire, decode_request, parse_topic
+from simulator.jobs.topics import parse_topic
+from simulator.jobs.wire import Wire, decode_request
 from simulator.mqtt import Connack, Connect, Pingreq, Pingresp, Publish
 from simulator.ports import bind
 from simulator.transports.memory import MemoryBroker, MemoryLink

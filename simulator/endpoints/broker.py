@@ -28,7 +28,7 @@ from simulator.endpoints.broker_outbox import BrokerOutbox
 from simulator.endpoints.shards import Claims, Shard
 from simulator.errors import Disconnected, MqttError, TargetError, UsageError
 from simulator.jobs.messages import Effect, JobEnded, JobExecutionEvent, Notify, NotifyNext
-from simulator.jobs.wire import notice_topic
+from simulator.jobs.topics import notice_topic
 from simulator.mqtt import V5, V311, Connack, Connect, Disconnect, Properties, Puback, Publish
 from simulator.mqtt_client import ClientConnection
 

@@ -24,7 +24,7 @@ from simulator.endpoints.mqtt_rules import MAX_CORRELATION, MAX_PAYLOAD
 from simulator.endpoints.shards import Shard
 from simulator.errors import InvalidRequest, InvalidTopic
 from simulator.jobs.messages import DataRequest, UpdateJobExecutionRequest
-from simulator.jobs.wire import PREFIX, parse_topic
+from simulator.jobs.topics import PREFIX, parse_topic
 from simulator.mqtt import Publish, encode_puback
 
 if TYPE_CHECKING:

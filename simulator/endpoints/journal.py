@@ -291,9 +291,11 @@ class JournalledHost(Host):
         away = (calendar - journal.header.began) * self.time_scale
         self.go_on(max(away, before.until))  # a calendar may be set back
 
-    def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
+    def handle(
+        self, thing_name: str, job_id: str | None, request: DataRequest, now: float | None = None
+    ) -> DataReply:
         """Ask the data plane, and keep what changed something."""
-        now = self.now()
+        now = self.now() if now is None else now
         self.service.next_deadline()  # see Rule 2
         reply = self.service.handle(thing_name, job_id, request, now)
         name = _NAMES.get(type(request))

@@ -25,7 +25,8 @@ from simulator.endpoints.mqtt_rules import (
 from simulator.errors import InternalError, Rejection, RequestThrottled
 from simulator.host import OPERATIONS, THROTTLED, Exchange, Fault, Host, Stage
 from simulator.jobs.messages import DataRequest, Effect, JobEnded, UpdateJobExecutionRequest
-from simulator.jobs.wire import Wire, decode_request, notice_topic
+from simulator.jobs.topics import notice_topic
+from simulator.jobs.wire import Wire, decode_request
 from simulator.mqtt import Broker, Message
 from simulator.mqtt.broker import SESSION_EXPIRY
 from simulator.mqtt.reasons import ADMINISTRATIVE, KEEP_ALIVE_TIMEOUT, SHUTTING_DOWN
@@ -181,24 +182,25 @@ class MqttEndpoint:
     ) -> tuple[bool, bytes, str, DataRequest | None]:
         """Whether it was accepted, the reply, the outcome, and the request where it was read."""
         host, wire = self.host, self.wire
+        now = host.now()
         token = request = None
         try:
             request = decode_request(kind, payload)
             token = request.client_token
             if fault == "throttle":
                 raise RequestThrottled(THROTTLED)
-            reply = host.handle(thing_name, job_id, request)
+            reply = host.handle(thing_name, job_id, request, now)
         except Rejection as rejection:
             self._count(OPERATIONS[kind], rejection.code)
             host.hint(rejection.hint)
-            return False, wire.rejected(rejection, token, host.now()), rejection.code, request
+            return False, wire.rejected(rejection, token, now), rejection.code, request
         except Exception:
             log.exception("a request of %s failed", thing_name)
             failure = InternalError("The service failed; its log says why")
             self._count(OPERATIONS[kind], failure.code)
-            return False, wire.rejected(failure, token, host.now()), failure.code, request
+            return False, wire.rejected(failure, token, now), failure.code, request
         self.accepted[kind] += 1
-        return True, wire.accepted(reply, token, host.now()), "accepted", request
+        return True, wire.accepted(reply, token, now), "accepted", request
 
     def refusal(self, rejection: Rejection) -> bytes:
         """The payload of a reply to what is no request at all."""

@@ -23,7 +23,7 @@ from simulator.endpoints.mqtt_rules import (
 )
 from simulator.errors import InvalidTopic, MqttError
 from simulator.jobs.messages import DataRequest
-from simulator.jobs.wire import is_jobs_topic, parse_topic
+from simulator.jobs.topics import is_jobs_topic, parse_topic
 from simulator.mqtt import (
     V5,
     Message,

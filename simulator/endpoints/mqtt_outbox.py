@@ -139,7 +139,10 @@ class Outbox:
                 return
         if qos:
             unacked[packet_id] = data
-        self.write(data)
+        if self.batch is not None:  # as ``write``, and nearly always so
+            self.batch.append(data)
+        else:
+            self.write(data)
 
     def deliver(self, session: Session, message: Message, qos: int, retain: bool) -> None:
         """Send a message, or keep it in the session until there is room."""

@@ -1,4 +1,4 @@
-"""Topics and JSON ⇄ messages, in both directions: how the data plane looks over MQTT.
+"""JSON ⇄ messages, in both directions: how the data plane looks over MQTT.
 
 Rule 1: here, and in ``rest`` beside it, ``epoch + elapsed`` becomes a timestamp and back.
 Rule 2: over MQTT a job document is an object and an execution carries no thingName; over HTTP it
@@ -6,17 +6,17 @@ Rule 2: over MQTT a job document is an object and an execution carries no thingN
 Rule 3: a rejection echoes the clientToken of every request whose JSON could be read.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from simulator import errors
-from simulator.errors import InvalidJson, InvalidRequest, InvalidTopic, Rejection
+from simulator.errors import InvalidJson, InvalidRequest, Rejection
 from simulator.jobs.messages import (
     EMPTY_UPDATE,
     DataReply,
     DataRequest,
-    DescribeJobExecutionRequest,
     ExecutionReply,
     GetPendingJobExecutionsRequest,
     JobEvent,
@@ -27,32 +27,24 @@ from simulator.jobs.messages import (
     Notify,
     NotifyNext,
     PendingReply,
-    StartNextPendingJobExecutionRequest,
     Told,
     UpdateJobExecutionRequest,
     UpdateReply,
 )
+from simulator.jobs.topics import OPERATIONS
 
 R = TypeVar("R", bound=DataRequest)
 
-PREFIX: Final = "$aws/things/"
-
-_THING_LEVEL: Final[dict[str, type[DataRequest]]] = {
-    "get": GetPendingJobExecutionsRequest,
-    "start-next": StartNextPendingJobExecutionRequest,
-}
-_JOB_LEVEL: Final[dict[str, type[DataRequest]]] = {
-    "get": DescribeJobExecutionRequest,
-    "update": UpdateJobExecutionRequest,
-}
-_DECODERS: Final[dict[type, msgspec.json.Decoder[Any]]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (*_THING_LEVEL.values(), *_JOB_LEVEL.values())
+_DECODERS: Final[dict[type, Callable[[bytes], Any]]] = {
+    kind: msgspec.json.Decoder(kind).decode for kind in OPERATIONS
 }
 _REJECTIONS: Final[dict[str, type[Rejection]]] = {
     kind.code: kind for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, Rejection)
 }  # fmt: skip
 _encode: Final = msgspec.json.Encoder().encode
+encode_request: Final[Callable[[DataRequest], bytes]] = _encode
+"""A request as JSON; members that have their default are left out."""
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -62,7 +54,6 @@ class _Answer(msgspec.Struct, rename="camel"):
     client_token: str | None = None
     execution: dict[str, Any] | None = None
     execution_state: JobExecutionState | None = None
-    job_document: msgspec.Raw = msgspec.Raw(b"")
     jobs: dict[str, list[dict[str, Any]]] = {}
     in_progress_jobs: list[dict[str, Any]] | None = None
     queued_jobs: list[dict[str, Any]] | None = None
@@ -70,82 +61,29 @@ class _Answer(msgspec.Struct, rename="camel"):
     message: str = ""
 
 
+_NO_DOCUMENT: Final = msgspec.Raw(b"")
+
+
+class _Updated(msgspec.Struct, rename="camel"):
+    """An accepted update, as a client reads it: nearly all payloads are that."""
+
+    client_token: str | None = None
+    execution_state: JobExecutionState | None = None
+    job_document: msgspec.Raw = _NO_DOCUMENT
+
+
+class _Plain(msgspec.Struct, rename="camel"):
+    """An accepted update of which nothing more was asked, as the service says it."""
+
+    client_token: str
+    timestamp: int
+
+
 _ANSWERS: Final = msgspec.json.Decoder(_Answer)
-
-
-# ------------------------------------------------------------------------------- topics
-
-
-def is_jobs_topic(topic: str) -> bool:
-    """Whether a topic lies in a thing's jobs namespace.
-
-    Only what follows the thing's name counts: a named shadow may be called ``jobs`` too.
-    """
-    return topic.startswith(PREFIX) and topic.startswith("/jobs/", topic.find("/", len(PREFIX)))
-
-
-def parse_topic(topic: str) -> tuple[str, str | None, type[DataRequest]]:
-    """What a request topic asks: thing name, job id (None where it names none), operation.
-
-    Thing-level operations win over a job that is called like one of them.
-
-    Raises:
-        InvalidTopic: it names no operation.
-    """
-    parts = topic.split("/")
-    if len(parts) == 6 and parts[3] == "jobs":
-        kind = _JOB_LEVEL.get(parts[5])
-        if kind is not None:
-            return parts[2], parts[4], kind
-    elif len(parts) == 5 and parts[3] == "jobs":
-        kind = _THING_LEVEL.get(parts[4])
-        if kind is not None:
-            return parts[2], None, kind
-    raise InvalidTopic(f"Topic {topic} maps to no operation of the Jobs service")
-
-
-def request_topic(thing_name: str, job_id: str | None, kind: type[DataRequest]) -> str:
-    """The topic to publish a request to; replies come to it + ``/accepted`` or ``/rejected``."""
-    if kind is UpdateJobExecutionRequest:
-        return f"{PREFIX}{thing_name}/jobs/{job_id}/update"
-    if kind is DescribeJobExecutionRequest:
-        return f"{PREFIX}{thing_name}/jobs/{job_id}/get"
-    if kind is StartNextPendingJobExecutionRequest:
-        return f"{PREFIX}{thing_name}/jobs/start-next"
-    return f"{PREFIX}{thing_name}/jobs/get"
-
-
-def notice_topic(effect: Told) -> str:
-    """The topic on which an effect is told."""
-    if type(effect) is NotifyNext:
-        return f"{PREFIX}{effect.thing_name}/jobs/notify-next"
-    if type(effect) is Notify:
-        return f"{PREFIX}{effect.thing_name}/jobs/notify"
-    if type(effect) is JobEvent:
-        return f"$aws/events/job/{effect.job_id}/{effect.operation}"
-    assert type(effect) is JobExecutionEvent
-    return f"$aws/events/jobExecution/{effect.job_id}/{effect.operation}"
-
-
-def reply_filters(thing_name: str, *, lists: bool = False) -> tuple[str, ...]:
-    """The subscriptions with which a thing hears its replies and what is next for it, or all."""
-    jobs = f"{PREFIX}{thing_name}/jobs/"
-    return (
-        *([f"{jobs}notify"] if lists else ()),
-        f"{jobs}notify-next",
-        f"{jobs}get/+",
-        f"{jobs}start-next/+",
-        f"{jobs}+/get/+",
-        f"{jobs}+/update/+",
-    )
+_updated: Final = msgspec.json.Decoder(_Updated).decode
 
 
 # ------------------------------------------------------------------------------- requests
-
-
-def encode_request(request: DataRequest) -> bytes:
-    """A request as JSON; members that have their default are left out."""
-    return _encode(request)
 
 
 def decode_request(kind: type[R], payload: bytes, lenient: bool = True) -> R:
@@ -160,7 +98,7 @@ def decode_request(kind: type[R], payload: bytes, lenient: bool = True) -> R:
     """
     payload = payload or b"{}"
     try:
-        request: R = _DECODERS[kind].decode(payload)
+        request: R = _DECODERS[kind](payload)
     except msgspec.ValidationError as error:
         return _decode_again(kind, payload, lenient, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -206,7 +144,10 @@ class Wire:
 
     def accepted(self, reply: DataReply, client_token: str | None, now: float) -> bytes:
         """The payload of ``…/accepted``."""
-        members: dict[str, Any] = {"timestamp": int(self.epoch + now)}
+        timestamp = int(self.epoch + now)
+        if reply is EMPTY_UPDATE and client_token is not None:
+            return _encode(_Plain(client_token, timestamp))
+        members: dict[str, Any] = {"timestamp": timestamp}
         if client_token is not None:
             members = {"clientToken": client_token, **members}
         if type(reply) is UpdateReply:
@@ -333,13 +274,14 @@ class Wire:
         self, kind: type[DataRequest], thing_name: str, payload: bytes
     ) -> tuple[str | None, DataReply]:
         """Client token and reply of an ``…/accepted`` payload."""
+        if kind is UpdateJobExecutionRequest:
+            updated = _updated(payload)
+            token, state = updated.client_token, updated.execution_state
+            if state is None and updated.job_document is _NO_DOCUMENT:
+                return token, EMPTY_UPDATE
+            return token, UpdateReply(state, bytes(updated.job_document).decode() or None)
         answer = _ANSWERS.decode(payload)
         token = answer.client_token
-        if kind is UpdateJobExecutionRequest:
-            document = bytes(answer.job_document).decode() or None
-            if answer.execution_state is None and document is None:
-                return token, EMPTY_UPDATE
-            return token, UpdateReply(answer.execution_state, document)
         if kind is GetPendingJobExecutionsRequest:
             return token, PendingReply(
                 [self._read_summary(s) for s in answer.in_progress_jobs or ()],

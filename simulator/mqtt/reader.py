@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from simulator.errors import MqttError
 from simulator.mqtt import parse
-from simulator.mqtt.packets import V5, V311, Packet, Puback
+from simulator.mqtt.packets import V5, V311, Packet, Puback, Publish
 from simulator.mqtt.properties import (
     AUTH,
     CONNACK,
@@ -73,6 +73,9 @@ _NAMES: Final = (
     "DISCONNECT",
     "AUTH",
 )
+LEAN: Final = PUBLISH << 4 | 1 << 1
+"""The first byte of a PUBLISH at QoS 1 without flags: nearly every message."""
+
 _FLAGS: Final = {SUBSCRIBE: 0b0010, UNSUBSCRIBE: 0b0010, PUBREL: 0b0010}
 """Fixed header flags; all other packets but PUBLISH have 0 [MQTT-2.2.2-2]."""
 
@@ -80,7 +83,9 @@ _FLAGS: Final = {SUBSCRIBE: 0b0010, UNSUBSCRIBE: 0b0010, PUBREL: 0b0010}
 class PacketReader:
     """Takes bytes, gives packets. An idle reader holds no buffer."""
 
-    __slots__ = ("_allowed", "_error", "_max", "_publish", "_rest", "_side", "level")
+    __slots__ = (
+        "_allowed", "_error", "_head", "_max", "_publish", "_rest", "_side", "_topic", "level",
+    )  # fmt: skip
 
     def __init__(
         self, side: Side, max_packet_size: int = 131_072 + 1024, level: int = V311
@@ -89,6 +94,10 @@ class PacketReader:
         self._max = max_packet_size
         self._rest = b""
         self._error: MqttError | None = None
+        self._topic = ""
+        """Of the last message at QoS 1: a thing's next one mostly has the same."""
+        self._head = b""
+        """The bytes of that, their length before them."""
         self._speak(level)
         self._enter("new")
 
@@ -103,7 +112,7 @@ class PacketReader:
         if self._rest:
             data = self._rest + data
             self._rest = b""
-        at, end, publish = 0, len(data), self._publish
+        at, end, topic = 0, len(data), self._topic
         try:
             while end - at >= 2:
                 first = data[at]
@@ -111,20 +120,10 @@ class PacketReader:
                 start = at + 2
                 if first >> 4 not in self._allowed:
                     self._refuse(first >> 4)
-                if size & 128:
-                    size &= 127
-                    shift = 7
-                    while True:
-                        if shift > 21:
-                            raise MqttError("remaining length of more than four bytes [MQTT-2.2.3]")
-                        if start == end:
-                            return
-                        byte = data[start]
-                        start += 1
-                        size |= (byte & 127) << shift
-                        shift += 7
-                        if not byte & 128:
-                            break
+                if size >= 128:
+                    size, start = _length(data, start, end)
+                    if not start:
+                        return
                 if size > self._max:
                     raise MqttError(
                         f"a packet of {size} bytes; at most {self._max} are taken",
@@ -133,16 +132,24 @@ class PacketReader:
                 stop = start + size
                 if stop > end:
                     return
-                if first >> 4 == PUBLISH:
-                    packet: Packet = publish(data, first, start, stop)
+                if first == LEAN and topic and data.startswith(self._head, start):
+                    after = start + len(self._head)
+                    packet_id = data[after] << 8 | data[after + 1] if after + 2 <= stop else 0
+                    if not packet_id:
+                        raise MqttError("PUBLISH ends within its packet id, or that is 0")
+                    packet: Packet = Publish(topic, data[after + 2 : stop], 1, packet_id)
                 elif first == 0x40 and size == 2:
                     packet_id = data[start] << 8 | data[start + 1]
                     if not packet_id:
                         raise MqttError("packet id 0 [MQTT-2.3.1-1]")
                     packet = Puback(packet_id)
+                elif first >> 4 == PUBLISH:
+                    packet = self._publish(data, first, start, stop)
+                    if first == LEAN and self.level < V5:
+                        topic = self._topic = packet.topic
+                        self._head = data[start : start + 2 + (data[start] << 8 | data[start + 1])]
                 else:
                     packet = self._other(first, data[start:stop])
-                    publish = self._publish  # a CONNECT has named the version
                 at = stop
                 yield packet
         except MqttError as error:
@@ -180,3 +187,22 @@ class PacketReader:
         self._allowed = ALLOWED[self._side, state]
         if self.level >= V5:
             self._allowed = self._allowed | ADDED_BY_5.get((self._side, state), frozenset())
+
+
+def _length(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """A remaining length whose first byte, before ``start``, says that it is longer.
+
+    Returns:
+        The length and where the body begins; (0, 0) where it is not all there yet.
+    """
+    size, shift = data[start - 1] & 127, 7
+    while start < end:
+        byte = data[start]
+        start += 1
+        size |= (byte & 127) << shift
+        if byte < 128:
+            return size, start
+        shift += 7
+        if shift > 21:
+            raise MqttError("remaining length of more than four bytes [MQTT-2.2.3]")
+    return 0, 0

@@ -8,6 +8,7 @@ Source: OASIS MQTT 3.1.1 and 5.0; numbers like [MQTT-3.3.2-2] are 3.1.1's normat
 those of 5.0 are marked [5:…].
 """
 
+from struct import Struct
 from typing import Final
 
 from simulator.mqtt.fields import (
@@ -82,6 +83,11 @@ _BARE: Final[dict[type, bytes]] = {
     Pingreq: bytes((PINGREQ << 4, 0)),
     Pingresp: bytes((PINGRESP << 4, 0)),
 }
+_number: Final = Struct(">H").pack
+_puback: Final = Struct(">BBH").pack
+_short_head: Final = Struct(">BBH").pack
+_long_head: Final = Struct(">BBBH").pack
+"""First byte, remaining length (in one byte or two) and the length of the topic."""
 _GRANTED_311: Final = frozenset({0, 1, 2, 0x80})
 
 
@@ -92,10 +98,10 @@ def encode_publish(topic: bytes, payload: bytes, qos: int, packet_id: int) -> by
         remaining = size + 4 + len(payload)
         if remaining < 16384:  # two bytes of length say it: nearly every message
             if remaining < 128:
-                head = bytes((0x32, remaining, size >> 8, size & 255))
+                head = _short_head(0x32, remaining, size)
             else:
-                head = bytes((0x32, remaining & 127 | 128, remaining >> 7, size >> 8, size & 255))
-            return b"%b%b%b%b" % (head, topic, packet_id.to_bytes(2, "big"), payload)
+                head = _long_head(0x32, remaining & 127 | 128, remaining >> 7, size)
+            return b"".join((head, topic, _number(packet_id), payload))
         start, middle = b"\x32", packet_id.to_bytes(2, "big")
     else:
         start, middle = b"\x30", b""
@@ -112,10 +118,10 @@ def encode_publish_v5(
         remaining = size + 4 + len(properties) + len(payload)
         if remaining < 16384:
             if remaining < 128:
-                head = bytes((0x32, remaining, size >> 8, size & 255))
+                head = _short_head(0x32, remaining, size)
             else:
-                head = bytes((0x32, remaining & 127 | 128, remaining >> 7, size >> 8, size & 255))
-            return b"%b%b%b%b%b" % (head, topic, packet_id.to_bytes(2, "big"), properties, payload)
+                head = _long_head(0x32, remaining & 127 | 128, remaining >> 7, size)
+            return b"".join((head, topic, _number(packet_id), properties, payload))
         start, middle = b"\x32", packet_id.to_bytes(2, "big")
     else:
         start, middle = b"\x30", b""
@@ -125,7 +131,7 @@ def encode_publish_v5(
 
 def encode_puback(packet_id: int) -> bytes:
     """A PUBACK of either version."""
-    return bytes((0x40, 2, packet_id >> 8, packet_id & 255))
+    return _puback(0x40, 2, packet_id)
 
 
 def encode(packet: Packet, level: int = V311) -> bytes:

@@ -12,7 +12,8 @@ import msgspec
 
 from simulator.errors import Disconnected, InvalidTopic, NoReply, UsageError
 from simulator.jobs.messages import DataReply, DataRequest
-from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
+from simulator.jobs.topics import parse_topic, reply_filters, request_topic
+from simulator.jobs.wire import Wire, encode_request
 from simulator.refusals import in_words
 from simulator.targets import Target
 from simulator.world import Listener, Ways

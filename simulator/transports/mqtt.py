@@ -1,13 +1,15 @@
-"""Our own lean MQTT client: one socket, one future per request in flight, no task.
+"""Our own lean MQTT client: one socket, one ``Awaited`` per request in flight, no task.
 
 It speaks 3.1.1 and 5, plain or over TLS, bare or in a WebSocket.
 
 Rule 1: a reply is matched to its request by clientToken.
-Rule 2: a request that is not answered within the reply timeout raises NoReply. One sweep per
+Rule 2: a reply takes its thing on at once (``Awaited``), and so the acknowledgement of the reply
+        travels with what the thing says next: one system call instead of two.
+Rule 3: a request that is not answered within the reply timeout raises NoReply. One sweep per
         network looks at all requests in flight, since a timer for each would cost a third more.
-Rule 3: what a foreign broker sends must not break the fleet: a payload that cannot be read is
+Rule 4: what a foreign broker sends must not break the fleet: a payload that cannot be read is
         dropped and counted, bytes that break MQTT end the connection.
-Rule 4: a connection on which nothing comes for half again the keep-alive is dead: half open.
+Rule 5: a connection on which nothing comes for half again the keep-alive is dead: half open.
 """
 
 import asyncio
@@ -15,15 +17,18 @@ from typing import Final
 
 import msgspec
 
-from simulator.errors import Disconnected, InvalidTopic, NoReply, UsageError
+from simulator.awaited import Awaited
+from simulator.errors import Disconnected, InvalidTopic, NoReply, Rejection, UsageError
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
-from simulator.jobs.wire import Wire, encode_request, parse_topic, reply_filters, request_topic
+from simulator.jobs.topics import parse_topic, reply_filters, request_topic
+from simulator.jobs.wire import Wire, encode_request
 from simulator.mqtt import V5, Connect, Publish, encode_puback, encode_publish, encode_publish_v5
 from simulator.mqtt_client import ClientConnection
 from simulator.targets import Target
 from simulator.websocket_client import WebSocketClient
 from simulator.world import Listener, Ways
 
+UPDATE: Final = UpdateJobExecutionRequest
 SWEEP_S: Final = 0.25
 CONNECTING: Final = 256
 """So many connections are opened at the same time: more only overflow the listener's backlog."""
@@ -57,32 +62,7 @@ class MqttNetwork:
         self.loop = asyncio.get_running_loop()
         self.gate = asyncio.Semaphore(CONNECTING)
         self.links: dict[MqttLink, None] = {}
-        self._unacknowledged: list[MqttLink] = []
-        self._round = 0
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
-
-    def acknowledge_later(self, link: "MqttLink") -> None:
-        """Let a link's acknowledgements travel with its next request, if that comes at once.
-
-        A reply wakes its thing in the loop's next round, and the thing mostly asks again: one
-        system call instead of two. What is left is sent the round after, and only what is of that
-        round: replies that came meanwhile have not woken anybody yet.
-        """
-        if not self._unacknowledged:
-            self.loop.call_soon(self._next_round)
-        self._unacknowledged.append(link)
-        link.replied_in = self._round
-
-    def _next_round(self) -> None:
-        links, self._unacknowledged = self._unacknowledged, []
-        self.loop.call_soon(self._acknowledge, links, self._round)
-        self._round += 1
-
-    @staticmethod
-    def _acknowledge(links: list["MqttLink"], replied_in: int) -> None:
-        for link in links:
-            if link.replied_in == replied_in:
-                link.acknowledge()
 
     async def close(self) -> None:
         """Stop sweeping; links are closed by their things."""
@@ -116,7 +96,6 @@ class MqttLink(ClientConnection):
         "_waiting",
         "connected",
         "fault",
-        "replied_in",
     )
 
     def __init__(
@@ -132,14 +111,12 @@ class MqttLink(ClientConnection):
         self._reply_timeout = ways.reply_timeout or network.reply_timeout
         self._tokens = 0
         self._thing = thing
-        self._waiting: dict[str | None, tuple[asyncio.Future[DataReply], float]] = {}
+        self._waiting: dict[str | None, Awaited] = {}
         self._acknowledgements = b""
         self._update_job = self._update_accepted = ""
         self._update_topic = b""
         self.connected = False
         self.fault = 0
-        self.replied_in = 0
-        """The round in which the first reply came that is not acknowledged yet."""
 
     # ----------------------------------------------------------------------- for the thing
 
@@ -173,33 +150,37 @@ class MqttLink(ClientConnection):
         target = self._network.target
         return WebSocketClient(inner, target.netloc, target.request_path())
 
-    async def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> DataReply:
-        """Publish a request and wait for its reply."""
+    def call(self, job_id: str | None, request: DataRequest, after: float = 0.0) -> Awaited:
+        """Publish a request; its reply is to be awaited."""
         transport = self._transport
         if transport is None or not self.connected:
             raise Disconnected("not connected")
-        network = self._network
-        if type(request) is UpdateJobExecutionRequest and job_id == self._update_job:
+        if job_id is not None and job_id == self._update_job and type(request) is UPDATE:
             topic = self._update_topic
         else:
-            name = request_topic(self._name, job_id, type(request))
-            topic = name.encode()
-            if type(request) is UpdateJobExecutionRequest and job_id is not None:
-                self._update_job, self._update_topic = job_id, topic
-                self._update_accepted = name + "/accepted"
-        if request.client_token is None:  # sent again, it keeps its token
+            topic = self._topic(job_id, request)
+        token = request.client_token
+        if token is None:  # sent again, it keeps its token
             self._tokens += 1
-            request.client_token = f"{self._client_id}-{self._tokens}"
-        future: asyncio.Future[DataReply] = network.loop.create_future()
-        now = network.loop.time()
-        self._waiting[request.client_token] = (future, now + self._reply_timeout)
-        self._wrote = now
+            request.client_token = token = f"{self._client_id}-{self._tokens}"
+        network, loop = self._network, self._loop
+        self._wrote = now = loop.time()
+        self._waiting[token] = awaited = Awaited(loop, now + self._reply_timeout)
         data = network.publish(topic, encode_request(request), 1, self.next_id())
         if self._acknowledgements:
             data = self._acknowledgements + data
             self._acknowledgements = b""
         transport.write(data)
-        return await future
+        return awaited
+
+    def _topic(self, job_id: str | None, request: DataRequest) -> bytes:
+        """Where to publish it; that of the last update is kept at hand, since most are its like."""
+        name = request_topic(self._name, job_id, type(request))
+        topic = name.encode()
+        if type(request) is UPDATE and job_id is not None:
+            self._update_job, self._update_topic = job_id, topic
+            self._update_accepted = name + "/accepted"
+        return topic
 
     def close(self) -> None:
         """Say goodbye and close."""
@@ -208,19 +189,12 @@ class MqttLink(ClientConnection):
 
     # ----------------------------------------------------------------------- for the network
 
-    def acknowledge(self) -> None:
-        """Send the acknowledgements that found no request to travel with."""
-        data, self._acknowledgements = self._acknowledgements, b""
-        if data and self._transport is not None:
-            self._transport.write(data)
-
     def sweep(self, now: float) -> None:
         """Give up on requests that waited too long; keep the connection alive."""
-        for token, (future, deadline) in list(self._waiting.items()):
-            if now >= deadline:
+        for token, awaited in list(self._waiting.items()):
+            if now >= awaited.deadline:
                 del self._waiting[token]
-                if not future.done():
-                    future.set_exception(NoReply("no reply in time"))
+                awaited.fail(NoReply("no reply in time"))
         patience = self._network.keep_alive
         self.keep_alive(now, patience)
         if now - self.heard > 1.5 * patience:
@@ -235,47 +209,49 @@ class MqttLink(ClientConnection):
         was_connected, self.connected = self.connected, False
         self._network.links.pop(self, None)
         waiting, self._waiting = self._waiting, {}
-        for future, _ in waiting.values():
-            if not future.done():
-                future.set_exception(Disconnected("the connection was lost"))
+        for awaited in waiting.values():
+            awaited.fail(Disconnected("the connection was lost"))
         if was_connected:
             self._thing.disconnected()
 
     def published(self, packet: Publish) -> None:
         """A message came: a reply, or what is next for the thing."""
-        self._told(packet.topic, packet.payload)
         if packet.qos:
-            if not self._acknowledgements:
-                self._network.acknowledge_later(self)
             self._acknowledgements += encode_puback(packet.packet_id)
-
-    def _told(self, topic: str, payload: bytes) -> None:
-        wire = self._network.wire
+        topic, payload = packet.topic, packet.payload
+        network = self._network
+        reply: DataReply | Rejection
         try:
             if topic == self._update_accepted:
-                token, reply = wire.decode_accepted(UpdateJobExecutionRequest, self._name, payload)
+                token, reply = network.wire.decode_accepted(UPDATE, self._name, payload)
             elif topic.endswith("/accepted"):
                 kind = parse_topic(topic.removesuffix("/accepted"))[2]
-                token, reply = wire.decode_accepted(kind, self._name, payload)
+                token, reply = network.wire.decode_accepted(kind, self._name, payload)
             elif topic.endswith("/rejected"):
-                rejection = wire.decode_rejected(payload)
-                waiting = self._waiting.pop(rejection.client_token, None)
-                if waiting is None:
-                    self._network.strays += 1
-                elif not waiting[0].done():
-                    waiting[0].set_exception(rejection)
-                return
+                reply = network.wire.decode_rejected(payload)
+                token = reply.client_token
             else:
-                if topic.endswith("/jobs/notify-next"):
-                    self._thing.notified(wire.decode_notify_next(self._name, payload))
-                elif self._tell_list is not None and topic.endswith("/jobs/notify"):
-                    self._tell_list(wire.decode_notify(self._name, payload))
+                self._noticed(topic, payload)
                 return
         except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
-            self._network.unreadable += 1
+            network.unreadable += 1
             return  # not what the Jobs service says: not for us
-        waiting = self._waiting.pop(token, None)
-        if waiting is None:
-            self._network.strays += 1
-        elif not waiting[0].done():
-            waiting[0].set_result(reply)
+        awaited = self._waiting.pop(token, None)
+        if awaited is None:
+            network.strays += 1
+        else:
+            awaited.answer(reply)
+
+    def _noticed(self, topic: str, payload: bytes) -> None:
+        wire = self._network.wire
+        if topic.endswith("/jobs/notify-next"):
+            self._thing.notified(wire.decode_notify_next(self._name, payload))
+        elif self._tell_list is not None and topic.endswith("/jobs/notify"):
+            self._tell_list(wire.decode_notify(self._name, payload))
+
+    def settled(self) -> None:
+        """Send the acknowledgements that found no request to travel with."""
+        if self._acknowledgements:
+            data, self._acknowledgements = self._acknowledgements, b""
+            if self._transport is not None:
+                self._transport.write(data)

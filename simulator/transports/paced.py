@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from simulator.errors import Disconnected, NoReply, Rejection
 from simulator.jobs.messages import DataReply, DataRequest
 from simulator.pacing import Budget
-from simulator.results import Recorder, Row
+from simulator.results import Recorder, pack, unpack
 from simulator.world import Link
 
 
@@ -35,13 +35,13 @@ class Pace:
         self._add = recorder.add
         recorder.add = self._take
 
-    def _take(self, row: Row) -> None:
-        due, sent = row[8], row[9]
+    def _take(self, row: bytes) -> None:
+        *about, due, sent, done = unpack(row)
         if sent > due and not self._scheduled:
             self.slips.append(sent - due)
         waited, self.waited = self.waited, 0.0
         if waited:
-            row = (*row[:9], sent + waited, row[10])
+            row = pack(*about, due, sent + waited, done)
         self._add(row)
 
     def around(self, link: Link, sleep: Callable[[float], Awaitable[None]]) -> Link:

@@ -13,7 +13,8 @@ from awscrt import auth, mqtt
 from awsiot import mqtt_connection_builder
 
 from simulator.jobs.messages import DataReply, DataRequest, JobExecutionSummary, Notify
-from simulator.jobs.wire import Wire, encode_request, reply_filters, request_topic
+from simulator.jobs.topics import reply_filters, request_topic
+from simulator.jobs.wire import Wire, encode_request
 from simulator.run import utc_now
 from tests.conformance.doors import THING
 

@@ -24,14 +24,8 @@ from simulator.jobs.messages import (
     UpdateReply,
 )
 from simulator.jobs.model import STATUSES
-from simulator.jobs.wire import (
-    Wire,
-    decode_request,
-    encode_request,
-    is_jobs_topic,
-    parse_topic,
-    request_topic,
-)
+from simulator.jobs.topics import is_jobs_topic, parse_topic, request_topic
+from simulator.jobs.wire import Wire, decode_request, encode_request
 
 WIRE = Wire(1_767_225_600)
 seconds = st.integers(0, 10**7)
