@@ -177,5 +177,5 @@ def load(folder: Path) -> Executions:
         raise UsageError(
             f"{path} cannot be read: another version of jobfleet wrote it; run the scenario again"
         ) from None
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
