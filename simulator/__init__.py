@@ -8,8 +8,8 @@ The house in reading order (a module imports only from what stands above it here
     terminal.py      what a stream can show
     jobs/            the Jobs service as a pure state machine: configuration, schedule, model,
                      messages, execution, rollout, registry, board, agenda, ledger, lifecycle,
-                     enrolment, templates, control_plane, listings, data_plane, service, topics, wire,
-                     rest
+                     enrolment, templates, control_plane, listings, data_plane, service, topics,
+                     wire, rest
     mqtt/            MQTT packets, topic filters and what a broker keeps, without IO
     service_thread.py a loop in a thread of somebody's test
     sdk_client.py    clients of the AWS SDK for a service of ours
