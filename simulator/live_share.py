@@ -86,6 +86,11 @@ class Share:
         self._manners = ExitStack()
         self._draining: Any = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether the run's clock has started."""
+        return self._draining is not None
+
     def begin(self, elapsed: float = 0.0) -> None:
         """Let the run's clock start, or go on where it is elsewhere."""
         self._manners.enter_context(short_pauses())
@@ -160,10 +165,11 @@ class Worker:
         self.runner.register_message(MESSAGE, self._heard)
         gevent.spawn(self._work)
         gevent.spawn(self._report)
+        self._say("hello")  # Locust dropped what the master said before now
 
-    def want(self) -> None:
-        """A Locust user was spawned here: one more thing may begin."""
-        self._wanted += 1
+    def want(self, things: int = 1) -> None:
+        """Locust users were spawned here: as many things may begin."""
+        self._wanted += things
 
     def want_no_more(self) -> None:
         """The users have gone: what they wanted is not for the next run."""
@@ -193,8 +199,9 @@ class Worker:
                     getattr(self, f"_do_{data['kind']}")(data, at)
                 except Exception as error:
                     told = isinstance(error, JobfleetError)
-                    log.error("a worker's share", exc_info=None if told else error)
-                    self._say("failed", why=str(error) if told else repr(error))
+                    why = str(error) if told else repr(error)
+                    log.error("this worker cannot go on: %s", why, exc_info=None if told else error)
+                    self._say("failed", why=why)
             if self.environment.parsed_options.processes and os.getppid() != self._parent:
                 _leave(1)  # the master was killed: nobody would ever end this process
             if self._share is None:
@@ -207,7 +214,9 @@ class Worker:
                 self._share.thread.failures.clear()
 
     def _do_run(self, data: dict[str, Any], _at: float) -> None:
-        """Build the fleet of a run."""
+        """Build the fleet of a run, unless that was said twice."""
+        if self._share is not None and data["run"] == self._run:
+            return
         self._end_share()
         self._run = data["run"]
         if data["version"] != version("jobfleet"):
@@ -228,7 +237,7 @@ class Worker:
 
     def _do_begin(self, data: dict[str, Any], at: float) -> None:
         """Set the run's clock to the master's."""
-        if self._share is not None:
+        if self._share is not None and not self._share.begun:
             elapsed = data["elapsed"] + time.perf_counter() - at
             self._share.begin(elapsed)
             end_after(max(0.0, self._share.run_s - elapsed) + GRACE_S + WRITING_S)
@@ -267,7 +276,7 @@ class Worker:
             fates = share.end()
         except JobfleetError as error:
             why = str(error)
-        self._send_records(0)
+        self._send_records(share, 0)
         told: Told = (fates.hung, fates.unreported, fates.mishaps, fates.absences)
         self._say("done", fates=msgspec.msgpack.encode(told), why=why, left=left)
 
@@ -290,14 +299,20 @@ class Worker:
         while True:
             gevent.sleep(REPORT_S)
             if self._share is not None:
-                self._send_records(self._share.fleet.connected)
+                self._send_records(self._share, self._share.fleet.connected)
 
-    def _send_records(self, connected: int) -> None:
+    def _send_records(self, share: Share, connected: int) -> None:
         fresh, self._fresh = self._fresh, []
         records = np.concatenate(fresh) if fresh else np.empty(0, DTYPE)
+        about = {
+            "connected": connected,
+            "refusal": share.fleet.refusal,
+            "oddities": share.fleet.oddities,
+            "at": utc_now().timestamp(),
+        }
         for at in range(0, max(1, len(records)), CHUNK):
             packed = zlib.compress(records[at : at + CHUNK].tobytes(), 1)
-            self._say("records", packed=packed, connected=connected, at=utc_now().timestamp())
+            self._say("records", packed=packed, **about)
 
 
 def _leave(code: int) -> None:
