@@ -21,6 +21,7 @@ import gevent
 import msgspec
 import numpy as np
 from gevent import monkey
+from gevent.event import Event
 from gevent.queue import Empty, Queue
 
 from simulator.errors import JobfleetError, UsageError
@@ -159,6 +160,10 @@ class Worker:
         self._wanted = 0
         self._fresh: list[Records] = []
         self._share: Share | None = None
+        self._told_all: Any = Event()
+        """Set where no share is being ended."""
+        self._told_all.set()
+        self._leaving = False
         self._run = ""
         self._parent = os.getppid()
         self._interrupted = False
@@ -259,30 +264,40 @@ class Worker:
     def _do_dismiss(self, _data: dict[str, Any], _at: float) -> None:
         """The master took this worker for lost, and gave its things to others: begin anew."""
         self._end_share()
-        self._say("hello")
+        if not self._leaving:
+            self._say("hello")
 
     def _do_leave(self, _data: dict[str, Any], _at: float) -> None:
-        self._end_share(left=True)
+        self.close()
         self.runner.quit()
 
-    def _end_share(self, *, left: bool = False) -> None:
-        """End its things, and say what is known of them."""
+    def _end_share(self) -> None:
+        """End its things, and say what is known of them; who comes second waits for it."""
         share, self._share = self._share, None
         if share is None:
+            self._told_all.wait()
             return
+        self._told_all.clear()
         end_no_more()
         fates, why = Fates({}, {}), ""
         try:
             fates = share.end()
         except JobfleetError as error:
             why = str(error)
-        self._send_records(share, 0)
-        told: Told = (fates.hung, fates.unreported, fates.mishaps, fates.absences)
-        self._say("done", fates=msgspec.msgpack.encode(told), why=why, left=left)
+        finally:
+            self._send_records(share, 0)
+            told: Told = (fates.hung, fates.unreported, fates.mishaps, fates.absences)
+            packed = msgspec.msgpack.encode(told)
+            self._say("done", fates=packed, why=why, left=self._leaving)
+            self._told_all.set()
 
     def close(self) -> None:
-        """The process ends, by SIGTERM say: hand over what is there."""
-        self._end_share(left=True)
+        """The process ends, by SIGTERM say: hand over what is there.
+
+        Locust may ask for it a second time, by a master that does not know this worker any more.
+        """
+        self._leaving = True
+        self._end_share()
 
     def _take(self, records: Records) -> None:
         share = self._share

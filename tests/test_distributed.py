@@ -32,7 +32,7 @@ BRISK = SLOW.replace("1h, steps: 60", "4m, steps: 8")
 SECURE = """\
 fleet: [{cohort: g, things: 2, work: {duration: 1s, steps: 2}}]
 job: {document: {}}
-load: {until: 4s}
+load: {until: 2s}
 expect: {succeeded: "== 100%"}
 """
 
@@ -74,14 +74,20 @@ Ended = dict[str, tuple[int, str, str, Path]]
 
 @pytest.fixture(scope="module")
 def bereaved(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """Two runs at once, since both wait for heartbeats: one loses a worker, the other both."""
+    """Runs at once, since all wait: one loses a worker, one both, and to one nobody comes."""
     folder = tmp_path_factory.mktemp("bereaved")
-    one, both, ended = folder / "one", folder / "both", {}
-    with two_processes(one, BRISK) as first, two_processes(both, SLOW) as second:
+    one, both, none, ended = folder / "one", folder / "both", folder / "none", {}
+    lead = [*JOBFLEET, "run", SMOKE, "--out", str(none / "out"), "--master", "--master-bind-port",
+            str(free_port()), "--expect-workers-max-wait", "1"]  # fmt: skip
+    with (
+        two_processes(one, BRISK) as first,
+        two_processes(both, SLOW) as second,
+        started(lead) as third,
+    ):
         workers_of(first)[0].kill()
         for worker in workers_of(second):
             worker.kill()
-        for process, path in ((first, one), (second, both)):
+        for process, path in ((first, one), (second, both), (third, none)):
             told, wrong = process.communicate(timeout=60)
             ended[path.name] = (process.returncode, told, wrong, path / "out")
     return ended
@@ -191,14 +197,11 @@ def test_workers_show_a_certificate_per_thing_and_say_why_they_are_refused(tmp_p
 
 
 @pytest.mark.slow
-def test_a_master_whose_workers_do_not_come_is_exit_code_3(tmp_path: Path) -> None:
-    done = jobfleet(
-        "run", SMOKE, "--out", tmp_path / "out", "--master",
-        "--master-bind-port", str(free_port()), "--expect-workers-max-wait", "1",
-    )  # fmt: skip
-    assert done.returncode == 3, done.stdout + done.stderr
-    assert "Error: 0 of 1 workers came within 1 s; start them with --worker" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_master_whose_workers_do_not_come_is_exit_code_3(bereaved: Ended) -> None:
+    code, out, err, _ = bereaved["none"]
+    assert code == 3, out + err
+    assert "Error: 0 of 1 workers came within 1 s; start them with --worker" in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
