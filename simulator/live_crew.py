@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
@@ -25,7 +26,7 @@ from simulator.fleet import Fates
 from simulator.generator import Log, Reading
 from simulator.live_member import Member
 from simulator.live_share import MESSAGE, Share, Told
-from simulator.results import DTYPE, Records
+from simulator.results import ACCEPTED, DTYPE, Records
 from simulator.run import Resolved
 from simulator.scenario import dump
 from simulator.targets import Target, TargetOptions, TransportName
@@ -159,17 +160,12 @@ class Workers:
             "workers": max(1, len(self._there())),
         }
         for name in self._there():
-            self._enlist(name)
+            self.came(name)
         self._wait(READY_WITHIN_S, lambda member: member.ready or bool(self._failures))
         if self._failures:
             raise JobfleetError(f"a worker cannot take part: {self._failures[0]}")
         if not self._ready():
             raise TargetError(f"no worker got ready within {READY_WITHIN_S:g} s")
-
-    refusal = ""
-    """Workers say it where they run."""
-
-    oddities: ClassVar[dict[str, int]] = {}
 
     # --------------------------------------------------------------------- what the run asks
 
@@ -177,6 +173,20 @@ class Workers:
     def connected(self) -> int:
         """How many things have a connection, as of half a second ago."""
         return sum(member.connected for member in self._members if member.here)
+
+    @property
+    def refusal(self) -> str:
+        """Why the last connection of a worker's things did not come about."""
+        latest = max(self._members, key=lambda one: (bool(one.refusal), one.heard), default=None)
+        return latest.refusal if latest else ""
+
+    @property
+    def oddities(self) -> dict[str, int]:
+        """What came that no thing of any worker could use, and how often."""
+        found: Counter[str] = Counter()
+        for member in self._members:
+            found.update(member.oddities)
+        return dict(found)
 
     def begin(self) -> None:
         """Let the run's clock start."""
@@ -252,7 +262,7 @@ class Workers:
         workers = [
             member.told() for member in self._members if member.ready or member.lost is not None
         ]
-        return {"workers": workers}
+        return {**self.oddities, "workers": workers}
 
     # ----------------------------------------------------------------------- what workers say
 
@@ -278,6 +288,8 @@ class Workers:
             self.log.take(reading, np.frombuffer(zlib.decompress(data["slips"])))
         elif data["kind"] == "ready":
             member.ready = True
+            if self._began is not None:
+                log.warning("worker %s came late: it gets what others lose or leave", name)
         elif data["kind"] == "settled":
             member.settled = True
         elif data["kind"] == "failed":
@@ -286,16 +298,15 @@ class Workers:
             self._done(member, data)
 
     def came(self, name: str) -> None:
-        """A worker came, or came back, while the run goes on."""
-        if self._ending or any(one.name == name and one.here for one in self._members):
+        """A worker came, or came back, or can hear only now; the run may be going on."""
+        member = next((one for one in self._members if one.name == name and one.here), None)
+        if self._ending or (member is not None and member.ready):
             return
-        self._enlist(name)
+        if member is None:
+            self._members.append(Member(name, heard=self.now()))
+        self._say(name, "run", **self._about)
         if self._began is not None:
             self._say(name, "begin", elapsed=self.now())
-
-    def _enlist(self, name: str) -> None:
-        self._members.append(Member(name, heard=self.now()))
-        self._say(name, "run", **self._about)
 
     def _give(self, member: Member, ranges: list[range]) -> None:
         if ranges:
@@ -317,9 +328,11 @@ class Workers:
 
     def _take(self, member: Member, data: dict[str, Any]) -> None:
         member.connected, member.heard = data["connected"], self.now()
+        member.refusal, member.oddities = data["refusal"], data["oddities"]
         records = np.frombuffer(zlib.decompress(data["packed"]), DTYPE)
         member.records += len(records)
         if len(records):
+            member.met = member.met or bool((records["outcome"] == ACCEPTED).any())
             self._packed.append(records)
             self._sink(records)
 

@@ -1,6 +1,7 @@
 """What a master knows of one of its workers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -21,6 +22,12 @@ class Member:
     left: bool = False
     """It went by itself, and handed over all that it had."""
     passed_on: int = 0
+    met: bool = False
+    """Whether any of its things was ever answered."""
+    refusal: str = ""
+    """Why the last connection of its things did not come about."""
+    oddities: Mapping[str, int] = field(default_factory=dict)
+    """What came that none of its things could use, and how often."""
 
     @property
     def here(self) -> bool:
@@ -38,4 +45,6 @@ class Member:
             "things_passed_on": self.passed_on,
             "left": self.left,
             "told_all": self.done,
+            "met": self.met,
+            "refusal": self.refusal,
         }

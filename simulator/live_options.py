@@ -54,12 +54,17 @@ def check_options(options: Any) -> Any:
     scenario = settled(options).scenario
     aimed = aimed_at(options, scenario.load.time_scale)
     transport_for(options.transport, aimed and aimed.target)
-    if options.service_host in ("0.0.0.0", "::"):
+    check_service_host(options.service_host)
+    return scenario
+
+
+def check_service_host(host: str) -> None:
+    """Raise UsageError where workers could not be told it."""
+    if host in ("0.0.0.0", "::"):
         raise UsageError(
-            f"--service-host {options.service_host}: workers could not be told where that is; "
+            f"--service-host {host}: workers could not be told where that is; "
             "give the address by which they reach this machine"
         )
-    return scenario
 
 
 def connections(scenario: Scenario, transport: TransportName) -> int:

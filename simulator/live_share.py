@@ -21,6 +21,7 @@ import gevent
 import msgspec
 import numpy as np
 from gevent import monkey
+from gevent.event import Event
 from gevent.queue import Empty, Queue
 
 from simulator.errors import JobfleetError, UsageError
@@ -86,6 +87,11 @@ class Share:
         self._meter = Meter(self.fleet.slips)
         self._manners = ExitStack()
         self._draining: Any = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run's clock has started."""
+        return self._draining is not None
 
     def begin(self, elapsed: float = 0.0) -> None:
         """Let the run's clock start, or go on where it is elsewhere."""
@@ -155,16 +161,21 @@ class Worker:
         self._wanted = 0
         self._fresh: list[Records] = []
         self._share: Share | None = None
+        self._told_all: Any = Event()
+        """Set where no share is being ended."""
+        self._told_all.set()
+        self._leaving = False
         self._run = ""
         self._parent = os.getppid()
         self._interrupted = False
         self.runner.register_message(MESSAGE, self._heard)
         gevent.spawn(self._work)
         gevent.spawn(self._report)
+        self._say("hello")  # Locust dropped what the master said before now
 
-    def want(self) -> None:
-        """A Locust user was spawned here: one more thing may begin."""
-        self._wanted += 1
+    def want(self, things: int = 1) -> None:
+        """Locust users were spawned here: as many things may begin."""
+        self._wanted += things
 
     def want_no_more(self) -> None:
         """The users have gone: what they wanted is not for the next run."""
@@ -194,8 +205,9 @@ class Worker:
                     getattr(self, f"_do_{data['kind']}")(data, at)
                 except Exception as error:
                     told = isinstance(error, JobfleetError)
-                    log.error("a worker's share", exc_info=None if told else error)
-                    self._say("failed", why=str(error) if told else repr(error))
+                    why = str(error) if told else repr(error)
+                    log.error("this worker cannot go on: %s", why, exc_info=None if told else error)
+                    self._say("failed", why=why)
             if self.environment.parsed_options.processes and os.getppid() != self._parent:
                 _leave(1)  # the master was killed: nobody would ever end this process
             if self._share is None:
@@ -208,7 +220,9 @@ class Worker:
                 self._share.thread.failures.clear()
 
     def _do_run(self, data: dict[str, Any], _at: float) -> None:
-        """Build the fleet of a run."""
+        """Build the fleet of a run, unless that was said twice."""
+        if self._share is not None and data["run"] == self._run:
+            return
         self._end_share()
         self._run = data["run"]
         if data["version"] != version("jobfleet"):
@@ -231,7 +245,7 @@ class Worker:
 
     def _do_begin(self, data: dict[str, Any], at: float) -> None:
         """Set the run's clock to the master's."""
-        if self._share is not None:
+        if self._share is not None and not self._share.begun:
             elapsed = data["elapsed"] + time.perf_counter() - at
             self._share.begin(elapsed)
             end_after(max(0.0, self._share.run_s - elapsed) + GRACE_S + WRITING_S)
@@ -253,30 +267,40 @@ class Worker:
     def _do_dismiss(self, _data: dict[str, Any], _at: float) -> None:
         """The master took this worker for lost, and gave its things to others: begin anew."""
         self._end_share()
-        self._say("hello")
+        if not self._leaving:
+            self._say("hello")
 
     def _do_leave(self, _data: dict[str, Any], _at: float) -> None:
-        self._end_share(left=True)
+        self.close()
         self.runner.quit()
 
-    def _end_share(self, *, left: bool = False) -> None:
-        """End its things, and say what is known of them."""
+    def _end_share(self) -> None:
+        """End its things, and say what is known of them; who comes second waits for it."""
         share, self._share = self._share, None
         if share is None:
+            self._told_all.wait()
             return
+        self._told_all.clear()
         end_no_more()
         fates, why = Fates({}, {}), ""
         try:
             fates = share.end()
         except JobfleetError as error:
             why = str(error)
-        self._send_records(0)
-        told: Told = (fates.hung, fates.unreported, fates.mishaps, fates.absences)
-        self._say("done", fates=msgspec.msgpack.encode(told), why=why, left=left)
+        finally:
+            self._send_records(share, 0)
+            told: Told = (fates.hung, fates.unreported, fates.mishaps, fates.absences)
+            packed = msgspec.msgpack.encode(told)
+            self._say("done", fates=packed, why=why, left=self._leaving)
+            self._told_all.set()
 
     def close(self) -> None:
-        """The process ends, by SIGTERM say: hand over what is there."""
-        self._end_share(left=True)
+        """The process ends, by SIGTERM say: hand over what is there.
+
+        Locust may ask for it a second time, by a master that does not know this worker any more.
+        """
+        self._leaving = True
+        self._end_share()
 
     def _take(self, records: Records) -> None:
         share = self._share
@@ -293,14 +317,20 @@ class Worker:
         while True:
             gevent.sleep(REPORT_S)
             if self._share is not None:
-                self._send_records(self._share.fleet.connected)
+                self._send_records(self._share, self._share.fleet.connected)
 
-    def _send_records(self, connected: int) -> None:
+    def _send_records(self, share: Share, connected: int) -> None:
         fresh, self._fresh = self._fresh, []
         records = np.concatenate(fresh) if fresh else np.empty(0, DTYPE)
+        about = {
+            "connected": connected,
+            "refusal": share.fleet.refusal,
+            "oddities": share.fleet.oddities,
+            "at": utc_now().timestamp(),
+        }
         for at in range(0, max(1, len(records)), CHUNK):
             packed = zlib.compress(records[at : at + CHUNK].tobytes(), 1)
-            self._say("records", packed=packed, connected=connected, at=utc_now().timestamp())
+            self._say("records", packed=packed, **about)
 
 
 def _leave(code: int) -> None:

@@ -47,6 +47,8 @@ _runs: list[LiveRun] = []
 """The runs of this process, newest last: with Locust's web UI there may be several."""
 _worker: list[Worker] = []
 """This process as a worker, if it is one."""
+_early: list[User] = []
+"""Users that a worker was told to spawn before Locust was through with its start."""
 _refused: list[str] = []
 """Why runs asked for in the web UI could not begin, newest last; emptied by one that does."""
 
@@ -65,6 +67,8 @@ class ThingUser(User):
             _worker[-1].want()
         elif _runs:
             _runs[-1].begin_next()
+        elif self.environment.runner is None:
+            _early.append(self)
 
     @task
     def live(self) -> None:
@@ -115,6 +119,9 @@ def _init(environment: Environment, runner: object, **_: object) -> None:
     gevent.get_hub().loop.update_now()
     if isinstance(runner, WorkerRunner):
         _worker.append(Worker(environment))
+        _worker[-1].want(len(_early))
+        # By SIGTERM Locust ends the process in good order, and so comes to ``_quitting``.
+        gevent.signal_handler(signal.SIGINT, _worker[-1].interrupt)
         environment.process_exit_code = 0  # the verdict is the master's
         return
     follow_parent()
@@ -174,12 +181,7 @@ def _lead(environment: Environment, runner: MasterRunner) -> None:
         if Workers.newest is not None:
             Workers.newest.heard(msg.node_id, msg.data)
 
-    def came(client_id: str, **_: object) -> None:
-        if Workers.newest is not None:
-            Workers.newest.came(client_id)
-
     runner.register_message(MESSAGE, heard)
-    environment.events.worker_connect.add_listener(came)
     if not options.headless:
         return
     within = options.expect_workers_max_wait or WORKERS_WITHIN_S
@@ -207,10 +209,7 @@ def _lead(environment: Environment, runner: MasterRunner) -> None:
 @events.test_start.add_listener
 def _begin(environment: Environment, **_: object) -> None:
     runner = environment.runner
-    assert runner is not None
-    if _worker:
-        # By SIGTERM Locust ends the process in good order, and so comes to ``_quitting``.
-        gevent.signal_handler(signal.SIGINT, _worker[-1].interrupt)
+    if _worker or runner is None:  # a worker's, which has it only when it has joined its master
         return
     if _runs:
         _runs[-1].finish()  # the web UI lets a test begin while the one before is written down

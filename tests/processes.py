@@ -82,9 +82,9 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, An
 
 
 @contextmanager
-def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str], folder: Path = ROOT) -> Iterator[subprocess.Popen[str]]:
     """A process whose output is read; it ends with the block, whatever happens there."""
-    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=folder) as process:
         try:
             yield process
         finally:

@@ -182,6 +182,7 @@ def run(
 ) -> None:
     """Run a scenario live, Locust measuring; in several processes, see docs/distributed.md."""
     from simulator.cli import runs
+    from simulator.live_options import check_service_host
     from simulator.targets import TargetOptions
 
     parts = Distribution(
@@ -205,6 +206,7 @@ def run(
     elif endpoint_url is not None:
         raise UsageError("--endpoint-url is for --target aws; another target has --control")
     runs.admit(scenario, (target, control), owned, account, budget, options.region)
+    check_service_host(service_host)
     extra = [*parts.options(), "--service-host", service_host, *runs.limits(owned, account, budget)]
     if not report:
         extra.append("--no-report")

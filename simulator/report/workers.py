@@ -12,6 +12,9 @@ def what_happened(workers: list[dict[str, Any]]) -> list[str]:
     survived = any(one["lost_at_s"] is None for one in workers)
     taken = "were taken up by others" if survived else "had nobody to take them up"
     for one in workers:
+        if one["things"] and not one["met"]:
+            why = f": {one['refusal']}" if one["refusal"] else ""
+            lines.append(f"Worker {one['worker']}: none of its things was ever answered{why}")
         if one["lost_at_s"] is None:
             continue
         how = "left" if one["left"] else "was lost"
