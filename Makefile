@@ -14,7 +14,7 @@ SIZE = $$(test $$scenario != scenarios/million.yaml || echo --things 20000)
 
 .DEFAULT_GOAL := all
 .PHONY: all help setup run rehearse scenarios golden test lint format bench storm docs site \
-	lock clean
+	package lock clean
 
 all: test lint  ## What CI does: test, then lint
 
@@ -75,6 +75,9 @@ docs: setup  ## Write the generated parts of the documentation anew
 
 site: setup  ## Build the documentation as a site into build/site: every link must lead somewhere
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+package: setup  ## Build sdist and wheel; install the wheel in a fresh environment and use it
+	$(PY) -m tests.installed
 
 lock: setup  ## Pin every dependency anew, with hashes, for every platform
 	$(PY) -m pip install --quiet uv

@@ -31,6 +31,21 @@ def rows() -> list[Row]:
         at_most(
             "jobfleet --help, s", median(lambda: run("-m", "simulator.cli", "--help")), 0.3, ".2f"
         ),
+        at_most(
+            "import simulator.run, s", median(lambda: run("-c", "import simulator.run")), 1, ".2f"
+        ),
+        at_most(
+            "import simulator.pytest_plugin, s",
+            median(lambda: run("-c", "import simulator.pytest_plugin")),
+            0.3,
+            ".2f",
+        ),
+        at_most(
+            "jobfleet check scenarios/smoke.yaml, s",
+            median(lambda: run("-m", "simulator.cli", "check", "scenarios/smoke.yaml")),
+            1,
+            ".2f",
+        ),
         at_most("serve until its doors are open, s", median(serve), 1, ".2f"),
         Row("the same with a fleet of 100,000 to register, s", f"{many:.2f}"),
     ]

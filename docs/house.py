@@ -53,6 +53,7 @@ SHARED: Final = {
     "report": "progress run_directory finished_run export tables table_files",
     "run": "run campaign standstill resolved",
     "studies": "explain sweep shrink gate",
+    "cli": "starters",
     "testing": "local_settings sightings stepped_clock service_thread sdk_client background crowd "
     "pytest_plugin",
     "serve": "watching playbook serve trial trying embedded",

@@ -67,6 +67,7 @@ The house in reading order (a module imports only from what stands above it here
                      is), the charts (rollout, endings, conflicts, latency, lag, troubles), verdict
     tables.py        its exchanges, executions and things as tables; table_files.py as Parquet, CSV
     compare/         two finished runs beside each other: statistics, samples, measures, verdict
+    starters.py      the scenarios that come with the package
     export.py        a rehearsal's executions as AWS prints them
     fit/             observed executions → a scenario whose fleet behaves like them
     resolved.py      a scenario settled, and what is built of it for a run

@@ -48,12 +48,26 @@ def test_help_names_every_command() -> None:
         assert jobfleet(command, "--help").returncode == 0
 
 
-def test_help_and_rehearse_never_import_locust() -> None:
+HEAVY = {"aiohttp", "botocore", "distributed", "duckdb", "gevent", "jinja2", "locust", "matplotlib",
+         "plotly", "pyarrow", "rich", "uvloop"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [
+        (["--help"], {"numpy", "pydantic"}),
+        (["version"], {"numpy"}),
+        (["check", "scenarios/smoke.yaml"], set()),
+    ],
+)
+def test_what_is_heavy_is_imported_when_it_is_needed(words: list[str], more: set[str]) -> None:
     code = (
-        "import sys; from simulator.cli import app; import simulator.cli.runs; "
-        "sys.exit('locust' in sys.modules or 'gevent' in sys.modules)"
+        f"import sys; sys.argv = ['jobfleet', *{words}]\nfrom simulator.cli import main\n"
+        f"try: main()\nexcept SystemExit: pass\nprint(*sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    assert not set(done.stdout.splitlines()[-1].split()) & (HEAVY | more)
 
 
 def test_check_and_schema(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from simulator.cli import (
     reporting,
     results,
     serving,
+    starting,
     studies,
     trials,
     watches,
@@ -221,6 +222,7 @@ def run(
     )  # fmt: skip
 
 
+app.command()(starting.init)
 app.command()(serving.serve)
 app.command()(serving.certs)
 app.command()(watches.watch)
