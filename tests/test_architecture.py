@@ -56,6 +56,7 @@ FLOORS = [
      "websocket_client"],
     ["watching"],
     ["scenario.document", "scenario.quantities", "local_settings", "sightings", "aws_target"],
+    ["scenario.columns"],
     ["scenario.durations", "scenario.selectors", "scenario.job", "scenario.expecting"],
     ["scenario.outcomes", "scenario.network", "scenario.incidents", "scenario.arrivals"],
     ["scenario.fleet"],

@@ -4,7 +4,6 @@ Each kind of arrivals has keys of its own; one that is missing or of another kin
 that is replayed is read at once, so that a resolved scenario needs none.
 """
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,6 +19,7 @@ from pydantic import (
 
 from simulator import behaviour
 from simulator.scenario import units
+from simulator.scenario.columns import read_column
 from simulator.scenario.quantities import (
     DURATION_SCHEMA,
     NO_TRUTH,
@@ -30,7 +30,6 @@ from simulator.scenario.quantities import (
 )
 from simulator.scenario.selectors import Selector
 
-MOST_ROWS: Final = 1_000_000
 """Of a file that is replayed."""
 
 MOST_JOBS: Final = 1_000
@@ -194,34 +193,7 @@ def read_times(path: Path, column: str | None) -> list[float]:
     Raises:
         ValueError: it cannot be read, or a row of it is no time.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for _, row in zip(range(MOST_ROWS + 2), csv.reader(file), strict=False)]
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no CSV file: {error}") from None
-    if len(rows) > MOST_ROWS + 1:
-        raise ValueError(f"{path} has more than {MOST_ROWS} rows")
-    at, first = 0, 1
-    if column is not None:
-        heading = [cell.strip() for cell in rows[0]] if rows else []
-        if column not in heading:
-            raise ValueError(f"{path} has no column {column!r}; it has {', '.join(heading)}")
-        at, rows, first = heading.index(column), rows[1:], 2
-    elif rows and rows[0] and not rows[0][0].strip()[:1].isdigit():
-        rows, first = rows[1:], 2  # a heading
-    found = []
-    for line, row in enumerate(rows, first):
-        if not row:
-            continue
-        try:
-            found.append(_seconds(row[at].strip()))
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"{path}:{line}: {error}") from None
-    if not found:
-        raise ValueError(f"{path} holds no time")
-    return sorted(found)
+    return read_column(path, column, _seconds, "time")
 
 
 def _seconds(text: str) -> float:

@@ -4,7 +4,6 @@
 again.
 """
 
-import csv
 from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import (
 
 from simulator import behaviour
 from simulator.scenario import units
+from simulator.scenario.columns import read_column
 from simulator.scenario.quantities import (
     DURATION_SCHEMA,
     NO_TRUTH,
@@ -37,7 +37,6 @@ MOST_VALUES: Final = 1000
 """Of a file with more durations than these, so many quantiles stand for it: a resolved scenario
 stays readable."""
 
-MOST_ROWS: Final = 1_000_000
 
 Shape = Annotated[float, Field(ge=0.01, le=1000), NO_TRUTH]
 
@@ -297,38 +296,12 @@ def read_durations(path: Path, column: str | None) -> list[float]:
     Raises:
         ValueError: it cannot be read, or a row of it is no duration.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for _, row in zip(range(MOST_ROWS + 2), csv.reader(file), strict=False)]
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no CSV file: {error}") from None
-    if len(rows) > MOST_ROWS + 1:
-        raise ValueError(f"{path} has more than {MOST_ROWS} rows")
-    at, first = 0, 1
-    if column is not None:
-        heading = [cell.strip() for cell in rows[0]] if rows else []
-        if column not in heading:
-            raise ValueError(f"{path} has no column {column!r}; it has {', '.join(heading)}")
-        at, rows, first = heading.index(column), rows[1:], 2
-    elif rows and rows[0] and not rows[0][0].strip()[:1].isdigit():
-        rows, first = rows[1:], 2  # a heading
-    found = []
-    for line, row in enumerate(rows, first):
-        if not row:
-            continue
-        try:
-            found.append(_seconds(row[at].strip()))
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"{path}:{line}: {error}") from None
-    if not found:
-        raise ValueError(f"{path} holds no duration")
+    found = read_column(path, column, _seconds, "duration")
     if len(found) > MOST_VALUES:
         middles = (np.arange(MOST_VALUES) + 0.5) / MOST_VALUES
         quantiles: list[float] = np.quantile(found, middles, method="inverted_cdf").tolist()
         return quantiles
-    return sorted(found)
+    return found
 
 
 def _seconds(text: str) -> float:
