@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 
-from benchmarks import live, rehearsal, service, stalls, startup, storm
+from benchmarks import live, peers, rehearsal, service, stalls, startup, storm
 from benchmarks.table import Row, show
 
 ROOMS = {
@@ -18,6 +18,7 @@ ROOMS = {
     "stalls": stalls.rows,
     "rehearsal": rehearsal.rows,
     "live": live.rows,
+    "peers": peers.rows,
 }
 
 APART = {"storm": storm.rows}

@@ -5,11 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks import floor
+from benchmarks.served import accepted
 from benchmarks.table import Row, at_least
-from simulator import results
 
 WINDOW_S = 20.0
 THINGS = 2000
@@ -34,9 +32,4 @@ def live() -> tuple[float, int]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(done.stdout + done.stderr)
-        records = np.load(Path(folder) / "records.npz")["records"]
-    started = records[records["operation"] == results.START_NEXT]["done"].max()
-    updates = records[(records["operation"] == results.UPDATE) & (records["outcome"] == 0)]
-    within = updates[(updates["done"] >= started) & (updates["done"] < started + WINDOW_S)]
-    seconds = min(WINDOW_S, float(updates["done"].max()) - float(started))
-    return len(within) / seconds, len(np.unique(within["thing"]))
+        return accepted(Path(folder), WINDOW_S)
