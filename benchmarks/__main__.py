@@ -9,7 +9,17 @@ import os
 import platform
 import sys
 
-from benchmarks import live, peers, rehearsal, service, stalls, startup, storm
+from benchmarks import (
+    live,
+    peers,
+    range_of_fleets,
+    rehearsal,
+    service,
+    stalls,
+    startup,
+    storm,
+    things,
+)
 from benchmarks.table import Row, show
 
 ROOMS = {
@@ -19,6 +29,8 @@ ROOMS = {
     "rehearsal": rehearsal.rows,
     "live": live.rows,
     "peers": peers.rows,
+    "things": things.rows,
+    "range": range_of_fleets.rows,
 }
 
 APART = {"storm": storm.rows}

@@ -21,7 +21,7 @@ async def one(name: str, port: int, gate: asyncio.Semaphore) -> None:
             await client.subscribe([(topic, 1) for topic in loop.filters])
         await client.publish(loop.first[0], loop.first[1], qos=1)
         async for message in client.messages:
-            answer = loop.heard(message.topic.value, bytes(message.payload))  # type: ignore[arg-type]  # a service of ours sends bytes
+            answer = loop.heard(message.topic.value, bytes(message.payload))
             if answer is not None:
                 await client.publish(answer[0], answer[1], qos=1)
 
