@@ -36,7 +36,7 @@ def rows() -> list[Row]:
 
 
 def _run(work: str) -> tuple[float, float, int, float]:
-    """KiB a thing at most, the same beyond the base, things with an accepted request, updates a second."""
+    """KiB a thing at most, the same beyond the base, things that were answered, replies a second."""
     with tempfile.TemporaryDirectory() as name, served() as service:
         folder = Path(name)
         write_scenario(folder / "scenario.yaml", THINGS, SECONDS, work=work, ramp=RAMP)
