@@ -69,8 +69,12 @@ def thing_names(things: int, cohort: str = "writers") -> list[str]:
 
 @contextmanager
 def served(*arguments: str, host: str = "127.0.0.1") -> Iterator[Served]:
-    """A service on free ports of one address; it ends with the block."""
+    """A service on free ports of one address; it ends with the block.
+
+    Its minute is a tenth of a second: a job without a rate is rolled out at 1 000 a minute.
+    """
     command = [*JOBFLEET, "serve", "--host", host, "--mqtt-port", "0", "--http-port", "0", "--json"]
+    command += ["--time-scale", "600"]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
