@@ -24,14 +24,18 @@ help:  ## Show this list
 setup: $(STAMP)  ## Make .venv with the locked dependencies (only when they changed)
 
 # Shims of version managers may exist and still fail: each candidate is asked what it is.
+# The lock names everything, so nothing is resolved: pip 23 would look for coverage[toml] and find
+# whatever is newest, which has no hash here. `pip check` says when the lock lacks something.
 $(STAMP): requirements.txt pyproject.toml
 	@set -e; for python in python3 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "Setting up $(VENV) with $$($$python --version)"; \
 	        $$python -m venv $(VENV); break; fi; done; \
 	    test -x $(PY) || { echo "Python 3.11 or newer is needed"; exit 1; }
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    -r requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PY) -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
 run: setup  ## Run scenarios/rollout.yaml live: 1 000 things over MQTT, Locust measuring
