@@ -50,21 +50,20 @@ class Awaited:
     # ----------------------------------------------------------------------- for the task
 
     def __await__(self) -> Generator["Awaited", None, DataReply]:
-        """Wait. What the task finds in ``result`` to be an error, it raises here."""
+        """Wait for the reply; raise what there is in its place."""
         self._asyncio_future_blocking = True
         yield self
-        return self._outcome  # type: ignore[return-value]  # no error: see above
+        outcome = self._outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
     def add_done_callback(self, wake: Callable[[Any], object], *, context: object = None) -> None:
         """Learn how to wake the task."""
         self._wake = wake
 
-    def result(self) -> DataReply:
-        """The reply, or the error raised."""
-        outcome = self._outcome
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+    def result(self) -> None:
+        """Asked by the task before it goes on; it learns the outcome where it waits."""
 
     def cancel(self, msg: object = None) -> bool:
         """Whoever waits is to do so no more."""

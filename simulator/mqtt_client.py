@@ -65,19 +65,19 @@ class ClientConnection(asyncio.Protocol):
         "_greeting",
         "_loop",
         "_packet_id",
-        "_reader",
         "_tls_alert",
         "_transport",
         "_where",
         "_wrote",
         "heard",
         "level",
+        "reader",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._reader = PacketReader("client")
+        self.reader = PacketReader("client")
         self._greeting: asyncio.Future[Packet] | None = None
         self._packet_id = 0
         self._where = ""
@@ -109,7 +109,7 @@ class ClientConnection(asyncio.Protocol):
         self._doubt = f"does it speak MQTT{'' if tls else ', and without TLS'}?"
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
-                self._reader = PacketReader("client", max_packet, hello.level)
+                self.reader = PacketReader("client", max_packet, hello.level)
                 if through is None:
                     await self._loop.create_connection(lambda: self, host, port, ssl=tls)
                 else:
@@ -221,7 +221,7 @@ class ClientConnection(asyncio.Protocol):
         """Bytes came."""
         self.heard = self._loop.time()
         try:
-            for packet in self._reader.feed(data):
+            for packet in self.reader.feed(data):
                 kind = type(packet)
                 if kind is Publish:
                     self.published(packet)  # type: ignore[arg-type]

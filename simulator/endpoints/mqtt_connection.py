@@ -147,22 +147,16 @@ class Connection(asyncio.Protocol):
         if self._flow is not None:
             self._slow_down(self._flow.wait(len(data), self.heard))
         outbox.batch = []
+        reader = self._reader
         try:
-            for packet in self._reader.feed(data):
-                kind = type(packet)
-                # The reader lets nothing but CONNECT come first, so session and intake are there.
-                if kind is Publish:
-                    self._intake.take(packet)  # type: ignore[union-attr,arg-type]
-                elif kind is Puback:
-                    session = self._session
-                    assert session is not None  # the reader takes nothing before CONNECT
-                    session.unacked.pop(packet.packet_id, None)  # type: ignore[union-attr]
-                    if session.queue:
-                        outbox.pump(session)
-                else:
-                    self._received(packet)
-                if outbox.stream is None:
-                    break
+            at = reader.like_the_last(data)
+            if at:
+                self._acknowledged(data[2] << 8 | data[3])
+                self._intake.take_another(  # type: ignore[union-attr]  # as below
+                    reader.topic, data[at:], data[at - 2 : at]
+                )
+            else:
+                self._read(data)
         except MqttError as error:
             why = "TLS on a plain MQTT port" if data.startswith(b"\x16\x03") else error
             log.warning("client %s refused: %s", self.client_id, why)
@@ -171,6 +165,28 @@ class Connection(asyncio.Protocol):
             outbox.flush()
         finally:
             outbox.batch = None
+
+    def _read(self, data: bytes) -> None:
+        """Take what came, packet by packet, until something in it ends the connection."""
+        outbox = self._outbox
+        for packet in self._reader.feed(data):
+            kind = type(packet)
+            # The reader lets nothing but CONNECT come first, so session and intake are there.
+            if kind is Publish:
+                self._intake.take(packet)  # type: ignore[union-attr,arg-type]
+            elif kind is Puback:
+                self._acknowledged(packet.packet_id)  # type: ignore[union-attr]
+            else:
+                self._received(packet)
+            if outbox.stream is None:
+                break
+
+    def _acknowledged(self, packet_id: int) -> None:
+        session = self._session
+        assert session is not None  # the reader takes nothing before CONNECT
+        session.unacked.pop(packet_id, None)
+        if session.queue:
+            self._outbox.pump(session)
 
     def _slow_down(self, seconds: float) -> None:
         """Read nothing for a while: the client sends faster than AWS lets it."""

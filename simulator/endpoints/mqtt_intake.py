@@ -25,6 +25,7 @@ from simulator.errors import InvalidTopic, MqttError
 from simulator.jobs.messages import DataRequest
 from simulator.jobs.topics import is_jobs_topic, parse_topic
 from simulator.mqtt import (
+    PUBACK_HEAD,
     V5,
     Message,
     Properties,
@@ -120,15 +121,32 @@ class Intake:
         if route is None or qos == 2 or packet.retain or packet.properties is not None:
             self._consider(packet)
             return
-        outbox, endpoint = self._outbox, self._endpoint
         if qos:
-            outbox.write(encode_puback(packet.packet_id))
+            self._outbox.write(encode_puback(packet.packet_id))
+        self._answer(route, packet.topic, payload)
+
+    def take_another(self, topic: str, payload: bytes, packet_id: bytes) -> None:
+        """A message came just like the one before it (``PacketReader.like_the_last``).
+
+        Raises:
+            MqttError: it ends the connection.
+        """
+        route = self._routes.get(topic)
+        if route is None:
+            self._consider(Publish(topic, payload, 1, int.from_bytes(packet_id)))
+        else:
+            self._outbox.write(PUBACK_HEAD + packet_id)
+            self._answer(route, topic, payload)
+
+    def _answer(self, route: Route, topic: str, payload: bytes) -> None:
+        """Answer a request, then tell what followed from it."""
+        endpoint = self._endpoint
         accepted, answer, times = endpoint.ask(route.thing_name, route.job_id, route.kind, payload)
         while times:
             if accepted:
-                outbox.reply(self._session, route.accepted, answer, route.qos)
+                self._outbox.reply(self._session, route.accepted, answer, route.qos)
             else:
-                self._reject(packet.topic, answer, None)
+                self._reject(topic, answer, None)
             times -= 1
         endpoint.host.publish()
 

@@ -9,6 +9,7 @@
 from simulator.mqtt.broker import Broker
 from simulator.mqtt.packets import (
     NO_LOCAL,
+    PUBACK_HEAD,
     QOS_BITS,
     RETAIN_AS_PUBLISHED,
     RETAIN_IF_NEW,
@@ -41,6 +42,7 @@ from simulator.mqtt.writer import encode, encode_puback, encode_publish, encode_
 
 __all__ = [
     "NO_LOCAL",
+    "PUBACK_HEAD",
     "QOS_BITS",
     "RETAIN_AS_PUBLISHED",
     "RETAIN_IF_NEW",

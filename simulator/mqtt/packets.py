@@ -16,6 +16,9 @@ V311: Final = 4
 V5: Final = 5
 """The protocol levels that a CONNECT names."""
 
+PUBACK_HEAD: Final = b"\x40\x02"
+"""With this a PUBACK begins that gives no reason: its packet id is all that follows."""
+
 QOS_BITS: Final = 0x03
 NO_LOCAL: Final = 0x04
 RETAIN_AS_PUBLISHED: Final = 0x08

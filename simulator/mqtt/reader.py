@@ -5,6 +5,8 @@ Rule 1: packets come out in order, and ``MqttError`` is raised exactly where the
 Rule 2: a packet that is too large is refused when its header is seen, not after it was buffered.
 Rule 3: who may send what, and when, is a table too: ``ALLOWED``.
 Rule 4: a server learns the version from CONNECT; a client is told which one it speaks.
+Rule 5: most input is an acknowledgement and a message like the one before. Whoever reads may ask
+        for that first (``like_the_last``); whatever is not exactly so is to be fed.
 
 Source: OASIS MQTT 3.1.1 and 5.0, by the numbers of their normative statements.
 """
@@ -14,7 +16,7 @@ from typing import Final, Literal
 
 from simulator.errors import MqttError
 from simulator.mqtt import parse
-from simulator.mqtt.packets import V5, V311, Packet, Puback, Publish
+from simulator.mqtt.packets import PUBACK_HEAD, V5, V311, Packet, Puback, Publish
 from simulator.mqtt.properties import (
     AUTH,
     CONNACK,
@@ -76,6 +78,7 @@ _NAMES: Final = (
 LEAN: Final = PUBLISH << 4 | 1 << 1
 """The first byte of a PUBLISH at QoS 1 without flags: nearly every message."""
 
+_NO_ID: Final = b"\0\0"
 _FLAGS: Final = {SUBSCRIBE: 0b0010, UNSUBSCRIBE: 0b0010, PUBREL: 0b0010}
 """Fixed header flags; all other packets but PUBLISH have 0 [MQTT-2.2.2-2]."""
 
@@ -84,7 +87,8 @@ class PacketReader:
     """Takes bytes, gives packets. An idle reader holds no buffer."""
 
     __slots__ = (
-        "_allowed", "_error", "_head", "_max", "_publish", "_rest", "_side", "_topic", "level",
+        "_allowed", "_error", "_head", "_last", "_last_at", "_last_size", "_max", "_publish",
+        "_rest", "_side", "level", "topic",
     )  # fmt: skip
 
     def __init__(
@@ -94,12 +98,35 @@ class PacketReader:
         self._max = max_packet_size
         self._rest = b""
         self._error: MqttError | None = None
-        self._topic = ""
+        self.topic = ""
         """Of the last message at QoS 1: a thing's next one mostly has the same."""
         self._head = b""
         """The bytes of that, their length before them."""
+        self._last = b""
+        """That message up to its packet id."""
+        self._last_at = 0
+        """Where its payload would begin, were it behind an acknowledgement."""
+        self._last_size = -1
+        """The size of both; -1: there was none, or nothing like it may come any more."""
         self._speak(level)
         self._enter("new")
+
+    def like_the_last(self, data: bytes) -> int:
+        """Where the payload begins, if ``data`` is a PUBACK and a message just like the last.
+
+        It has the same ``topic``, the same size and QoS 1, without flags; its packet id is right
+        before its payload. 0: it is something else, and was not taken: ``feed`` it.
+        """
+        if (
+            len(data) == self._last_size
+            and data.startswith(self._last, 4)
+            and data.startswith(PUBACK_HEAD)
+            and not self._rest
+        ):
+            at = self._last_at
+            if data[2:4] != _NO_ID and data[at - 2 : at] != _NO_ID:
+                return at
+        return 0
 
     def feed(self, data: bytes) -> Iterator[Packet]:
         """The packets that ``data`` completes. To be iterated to its end.
@@ -112,7 +139,7 @@ class PacketReader:
         if self._rest:
             data = self._rest + data
             self._rest = b""
-        at, end, topic = 0, len(data), self._topic
+        at, end, topic = 0, len(data), self.topic
         try:
             while end - at >= 2:
                 first = data[at]
@@ -138,6 +165,8 @@ class PacketReader:
                     if not packet_id:
                         raise MqttError("PUBLISH ends within its packet id, or that is 0")
                     packet: Packet = Publish(topic, data[after + 2 : stop], 1, packet_id)
+                    if stop - at + 4 != self._last_size:
+                        self._remember(data[at:after], stop - at)
                 elif first == 0x40 and size == 2:
                     packet_id = data[start] << 8 | data[start + 1]
                     if not packet_id:
@@ -146,18 +175,25 @@ class PacketReader:
                 elif first >> 4 == PUBLISH:
                     packet = self._publish(data, first, start, stop)
                     if first == LEAN and self.level < V5:
-                        topic = self._topic = packet.topic
-                        self._head = data[start : start + 2 + (data[start] << 8 | data[start + 1])]
+                        topic = self.topic = packet.topic
+                        after = start + 2 + (data[start] << 8 | data[start + 1])
+                        self._head = data[start:after]
+                        self._remember(data[at:after], stop - at)
                 else:
                     packet = self._other(first, data[start:stop])
                 at = stop
                 yield packet
         except MqttError as error:
             self._error = error
+            self._last_size = -1
             at = end
             raise
         finally:
             self._rest = data[at:] if at < end else b""
+
+    def _remember(self, begins: bytes, size: int) -> None:
+        """What the next message will probably be like."""
+        self._last, self._last_at, self._last_size = begins, 4 + len(begins) + 2, 4 + size
 
     def _refuse(self, kind: int) -> None:
         allowed = ", ".join(_NAMES[k] for k in sorted(self._allowed)) or "nothing"
@@ -185,6 +221,7 @@ class PacketReader:
 
     def _enter(self, state: State) -> None:
         self._allowed = ALLOWED[self._side, state]
+        self._last_size = -1
         if self.level >= V5:
             self._allowed = self._allowed | ADDED_BY_5.get((self._side, state), frozenset())
 

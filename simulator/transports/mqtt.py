@@ -22,7 +22,15 @@ from simulator.errors import Disconnected, InvalidTopic, NoReply, Rejection, Usa
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
 from simulator.jobs.topics import parse_topic, reply_filters, request_topic
 from simulator.jobs.wire import Wire, encode_request
-from simulator.mqtt import V5, Connect, Publish, encode_puback, encode_publish, encode_publish_v5
+from simulator.mqtt import (
+    PUBACK_HEAD,
+    V5,
+    Connect,
+    Publish,
+    encode_puback,
+    encode_publish,
+    encode_publish_v5,
+)
 from simulator.mqtt_client import ClientConnection
 from simulator.targets import Target
 from simulator.websocket_client import WebSocketClient
@@ -60,6 +68,8 @@ class MqttNetwork:
         self.reply_timeout = reply_timeout
         self.keep_alive = keep_alive
         self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time()
+        """The loop's time at the last sweep: near enough to say when a link last heard something."""
         self.gate = asyncio.Semaphore(CONNECTING)
         self.links: dict[MqttLink, None] = {}
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
@@ -72,7 +82,7 @@ class MqttNetwork:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            now = self.loop.time()
+            self.time = now = self.loop.time()
             for link in list(self.links):
                 link.sweep(now)
 
@@ -214,11 +224,27 @@ class MqttLink(ClientConnection):
         if was_connected:
             self._thing.disconnected()
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: as a rule what answers an update, as the one before it was answered."""
+        reader = self.reader
+        at = reader.like_the_last(data)
+        if not at:
+            super().data_received(data)
+            return
+        self.heard = self._network.time
+        self._acknowledgements += PUBACK_HEAD + data[at - 2 : at]
+        self._told(reader.topic, data[at:])
+        if self._acknowledgements:
+            self.settled()
+
     def published(self, packet: Publish) -> None:
-        """A message came: a reply, or what is next for the thing."""
+        """A message came."""
         if packet.qos:
             self._acknowledgements += encode_puback(packet.packet_id)
-        topic, payload = packet.topic, packet.payload
+        self._told(packet.topic, packet.payload)
+
+    def _told(self, topic: str, payload: bytes) -> None:
+        """A reply came, or what is next for the thing."""
         network = self._network
         reply: DataReply | Rejection
         try:
