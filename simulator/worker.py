@@ -19,7 +19,7 @@ from simulator.behaviour import Agent, Outcome
 from simulator.caller import FAILURES, Caller
 from simulator.errors import Disconnected
 from simulator.jobs.messages import JobExecutionData, UpdateJobExecutionRequest
-from simulator.results import pack
+from simulator.results import UPDATE, pack
 from simulator.world import Mishap, World
 
 DUPLICATED, OUT_OF_ORDER = 0x6475, 0x6F6F
@@ -65,7 +65,9 @@ class Worker(Caller):
             await self._reject(current)
             return
         versioned, unruly = self.agent.expected_version, plan.duplicated or plan.out_of_order
-        desk = world.desk
+        desk, time_scale = world.desk, world.time_scale
+        each, step_s, timeouts = plan.each, plan.step_s, plan.timeouts
+        minutes = plan.step_timeout_minutes
         now = world.now()
         while True:
             step = current.reported + 1
@@ -78,9 +80,7 @@ class Worker(Caller):
                 now = world.now()
             due = current.due
             if due is None:
-                after = (
-                    plan.step_s if plan.each is None else plan.each[step - 1]
-                ) / world.time_scale
+                after = (step_s if each is None else each[step - 1]) / time_scale
                 if current.behind is None:
                     current.due = now + after
                 else:
@@ -90,8 +90,8 @@ class Worker(Caller):
             last = step >= current.ends_at
             if last:
                 request = UpdateJobExecutionRequest(*current.end())
-            elif plan.timeouts is None:
-                request = UpdateJobExecutionRequest("IN_PROGRESS", None, plan.step_timeout_minutes)
+            elif timeouts is None:
+                request = UpdateJobExecutionRequest("IN_PROGRESS", None, minutes)
             else:
                 request = UpdateJobExecutionRequest("IN_PROGRESS", None, current.timeout(step + 1))
             if versioned:
@@ -125,8 +125,8 @@ class Worker(Caller):
                 current.stale = False
                 now = world.now()
                 world.recorder.add(
-                    pack(self.index, results.UPDATE, 0, 0, current.number, 0, link.fault,
-                         current.job, due, sent, now)
+                    pack(self.index, UPDATE, 0, 0, current.number, 0, link.fault, current.job,
+                         due, sent, now)
                 )  # fmt: skip
             if current.behind is not None:
                 current.behind = current.due

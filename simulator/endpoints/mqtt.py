@@ -148,11 +148,17 @@ class MqttEndpoint:
             Whether it was accepted, the payload of the reply, and how often the reply is to be
             sent: once, unless something befalls it.
         """
-        stage = self.host.stage
-        if stage is not None:
-            return self._ask_on_stage(stage, thing_name, job_id, kind, payload)
-        accepted, answer, _, _ = self._ask(thing_name, job_id, kind, payload, None)
-        return accepted, answer, 1
+        host = self.host
+        if host.stage is not None:
+            return self._ask_on_stage(host.stage, thing_name, job_id, kind, payload)
+        now, request = host.now(), None
+        try:
+            request = decode_request(kind, payload)
+            reply = host.service.handle(thing_name, job_id, request, now)
+        except Exception as error:
+            return False, self._refused(error, thing_name, kind, request, now)[0], 1
+        self.accepted[kind] += 1
+        return True, self.wire.accepted(reply, request.client_token, now), 1
 
     def _ask_on_stage(
         self,
@@ -167,40 +173,37 @@ class MqttEndpoint:
         if fault in ("outage", "lose-request"):
             stage.saw(Exchange(thing_name, job_id, operation, None, "", fault))
             return False, b"", 0
-        accepted, answer, outcome, request = self._ask(thing_name, job_id, kind, payload, fault)
-        update = request if isinstance(request, UpdateJobExecutionRequest) else None
-        stage.saw(Exchange(thing_name, job_id, operation, update, outcome, fault))
-        return accepted, answer, REPLIES.get(fault, 1)
-
-    def _ask(
-        self,
-        thing_name: str,
-        job_id: str | None,
-        kind: type[DataRequest],
-        payload: bytes,
-        fault: Fault | None,
-    ) -> tuple[bool, bytes, str, DataRequest | None]:
-        """Whether it was accepted, the reply, the outcome, and the request where it was read."""
-        host, wire = self.host, self.wire
-        now = host.now()
-        token = request = None
+        now, request, outcome = self.host.now(), None, "accepted"
         try:
             request = decode_request(kind, payload)
-            token = request.client_token
             if fault == "throttle":
                 raise RequestThrottled(THROTTLED)
-            reply = host.handle(thing_name, job_id, request, now)
-        except Rejection as rejection:
-            self._count(OPERATIONS[kind], rejection.code)
-            host.hint(rejection.hint)
-            return False, wire.rejected(rejection, token, now), rejection.code, request
-        except Exception:
-            log.exception("a request of %s failed", thing_name)
-            failure = InternalError("The service failed; its log says why")
-            self._count(OPERATIONS[kind], failure.code)
-            return False, wire.rejected(failure, token, now), failure.code, request
-        self.accepted[kind] += 1
-        return True, wire.accepted(reply, token, now), "accepted", request
+            reply = self.host.service.handle(thing_name, job_id, request, now)
+        except Exception as error:
+            answer, outcome = self._refused(error, thing_name, kind, request, now)
+        else:
+            self.accepted[kind] += 1
+            answer = self.wire.accepted(reply, request.client_token, now)
+        update = request if isinstance(request, UpdateJobExecutionRequest) else None
+        stage.saw(Exchange(thing_name, job_id, operation, update, outcome, fault))
+        return outcome == "accepted", answer, REPLIES.get(fault, 1)
+
+    def _refused(
+        self,
+        error: Exception,
+        thing_name: str,
+        kind: type[DataRequest],
+        request: DataRequest | None,
+        now: float,
+    ) -> tuple[bytes, str]:
+        """What a request is answered that failed, and its outcome; ``request`` as far as read."""
+        if not isinstance(error, Rejection):
+            log.error("a request of %s failed", thing_name, exc_info=error)
+            error = InternalError("The service failed; its log says why")
+        self._count(OPERATIONS[kind], error.code)
+        self.host.hint(error.hint)
+        token = None if request is None else request.client_token
+        return self.wire.rejected(error, token, now), error.code
 
     def refusal(self, rejection: Rejection) -> bytes:
         """The payload of a reply to what is no request at all."""

@@ -18,8 +18,10 @@ from simulator.mqtt import (
     Outgoing,
     Properties,
     Session,
+    encode_id,
     encode_publish,
     encode_publish_v5,
+    publish_head,
 )
 from simulator.mqtt.properties import PUBLISH, encode_properties
 
@@ -50,6 +52,9 @@ class Outbox:
         "_loop",
         "_pause",
         "_permission",
+        "_reply_head",
+        "_reply_size",
+        "_reply_topic",
         "_stored",
         "_v5",
         "_waits",
@@ -68,6 +73,9 @@ class Outbox:
         self._waits = False
         """Whether ``pump`` goes on by itself after a pause."""
         self._aliases: _Aliases | None = None
+        self._reply_topic = self._reply_head = b""
+        """The last reply's, and how it began: a client's next one is mostly its like."""
+        self._reply_size = -1
         self.stream: Stream | None = None
         self.batch: list[bytes] | None = None
         """What was written while a piece of input is worked on: sent at once, at its end."""
@@ -130,8 +138,13 @@ class Outbox:
             if packet_id in unacked:
                 packet_id = session.next_id()
             session.packet_id = packet_id
-        if not self._v5:
-            data = encode_publish(topic, payload, qos, packet_id)
+        if not self._v5 and qos:
+            if topic is not self._reply_topic or len(payload) != self._reply_size:
+                self._reply_topic, self._reply_size = topic, len(payload)
+                self._reply_head = publish_head(topic, len(payload))
+            data = b"".join((self._reply_head, encode_id(packet_id), payload))
+        elif not self._v5:
+            data = encode_publish(topic, payload, 0, 0)
         else:
             properties = b"\0" if said is None else encode_properties(said, PUBLISH)
             data = encode_publish_v5(topic, payload, qos, packet_id, properties)

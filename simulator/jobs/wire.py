@@ -127,6 +127,15 @@ def _decode_again(kind: type[R], payload: bytes, lenient: bool, why: str) -> R:
         raise rejection from None
 
 
+def decode_updated(payload: bytes) -> tuple[str | None, UpdateReply]:
+    """Client token and reply of an accepted update's payload."""
+    updated = _updated(payload)
+    state = updated.execution_state
+    if state is None and updated.job_document is _NO_DOCUMENT:
+        return updated.client_token, EMPTY_UPDATE
+    return updated.client_token, UpdateReply(state, bytes(updated.job_document).decode() or None)
+
+
 # ------------------------------------------------------------------------------- the wire
 
 
@@ -275,11 +284,7 @@ class Wire:
     ) -> tuple[str | None, DataReply]:
         """Client token and reply of an ``…/accepted`` payload."""
         if kind is UpdateJobExecutionRequest:
-            updated = _updated(payload)
-            token, state = updated.client_token, updated.execution_state
-            if state is None and updated.job_document is _NO_DOCUMENT:
-                return token, EMPTY_UPDATE
-            return token, UpdateReply(state, bytes(updated.job_document).decode() or None)
+            return decode_updated(payload)
         answer = _ANSWERS.decode(payload)
         token = answer.client_token
         if kind is GetPendingJobExecutionsRequest:

@@ -38,10 +38,19 @@ from simulator.mqtt.properties import Properties
 from simulator.mqtt.reader import PacketReader
 from simulator.mqtt.session import Message, Outgoing, Receiver, Session
 from simulator.mqtt.topics import Subscriptions, check_filter, check_topic, matches
-from simulator.mqtt.writer import encode, encode_puback, encode_publish, encode_publish_v5
+from simulator.mqtt.writer import (
+    NO_PROPERTIES,
+    encode,
+    encode_id,
+    encode_puback,
+    encode_publish,
+    encode_publish_v5,
+    publish_head,
+)
 
 __all__ = [
     "NO_LOCAL",
+    "NO_PROPERTIES",
     "PUBACK_HEAD",
     "QOS_BITS",
     "RETAIN_AS_PUBLISHED",
@@ -77,8 +86,10 @@ __all__ = [
     "check_filter",
     "check_topic",
     "encode",
+    "encode_id",
     "encode_puback",
     "encode_publish",
     "encode_publish_v5",
     "matches",
+    "publish_head",
 ]

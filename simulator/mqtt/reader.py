@@ -78,7 +78,6 @@ _NAMES: Final = (
 LEAN: Final = PUBLISH << 4 | 1 << 1
 """The first byte of a PUBLISH at QoS 1 without flags: nearly every message."""
 
-_NO_ID: Final = b"\0\0"
 _FLAGS: Final = {SUBSCRIBE: 0b0010, UNSUBSCRIBE: 0b0010, PUBREL: 0b0010}
 """Fixed header flags; all other packets but PUBLISH have 0 [MQTT-2.2.2-2]."""
 
@@ -124,7 +123,7 @@ class PacketReader:
             and not self._rest
         ):
             at = self._last_at
-            if data[2:4] != _NO_ID and data[at - 2 : at] != _NO_ID:
+            if (data[3] or data[2]) and (data[at - 1] or data[at - 2]):  # ids are not 0
                 return at
         return 0
 

@@ -1,8 +1,8 @@
 """Packets → bytes, in MQTT 3.1.1 and in 5.
 
 Rule 1: what MQTT forbids is not written: ``encode`` raises ValueError.
-Rule 2: ``encode_publish``, its twin of MQTT 5 and ``encode_puback`` are the lean path: they trust
-        their caller, whose topics were made by this package, in all but the size.
+Rule 2: ``publish_head`` and what is made with it, and ``encode_puback``, are the lean path: they
+        trust their caller, whose topics were made by this package, in all but the size.
 
 Source: OASIS MQTT 3.1.1 and 5.0; numbers like [MQTT-3.3.2-2] are 3.1.1's normative statements,
 those of 5.0 are marked [5:…].
@@ -83,7 +83,10 @@ _BARE: Final[dict[type, bytes]] = {
     Pingreq: bytes((PINGREQ << 4, 0)),
     Pingresp: bytes((PINGRESP << 4, 0)),
 }
-_number: Final = Struct(">H").pack
+NO_PROPERTIES: Final = b"\0"
+"""What stands before the payload in MQTT 5, where there is nothing to say."""
+encode_id: Final = Struct(">H").pack
+"""A packet id as bytes."""
 _puback: Final = Struct(">BBH").pack
 _short_head: Final = Struct(">BBH").pack
 _long_head: Final = Struct(">BBBH").pack
@@ -91,42 +94,33 @@ _long_head: Final = Struct(">BBBH").pack
 _GRANTED_311: Final = frozenset({0, 1, 2, 0x80})
 
 
+def publish_head(topic: bytes, size: int, qos: int = 1) -> bytes:
+    """A PUBLISH of either version up to where its packet id stands, or would stand at QoS 0.
+
+    ``size`` is that of everything behind: properties and payload, without the packet id. One head
+    serves all messages of a topic that are of one size: what repeats itself is put together once.
+    """
+    remaining = len(topic) + size + (4 if qos else 2)
+    if qos and remaining < 16384:  # two bytes of length say it: nearly every message
+        if remaining < 128:
+            return _short_head(0x32, remaining, len(topic)) + topic
+        return _long_head(0x32, remaining & 127 | 128, remaining >> 7, len(topic)) + topic
+    start = b"\x32" if qos else b"\x30"
+    return b"".join((start, length(remaining), len(topic).to_bytes(2, "big"), topic))
+
+
 def encode_publish(topic: bytes, payload: bytes, qos: int, packet_id: int) -> bytes:
     """A PUBLISH of MQTT 3.1.1 at QoS 0 or 1; ``packet_id`` is left out at QoS 0."""
-    size = len(topic)
-    if qos:
-        remaining = size + 4 + len(payload)
-        if remaining < 16384:  # two bytes of length say it: nearly every message
-            if remaining < 128:
-                head = _short_head(0x32, remaining, size)
-            else:
-                head = _long_head(0x32, remaining & 127 | 128, remaining >> 7, size)
-            return b"".join((head, topic, _number(packet_id), payload))
-        start, middle = b"\x32", packet_id.to_bytes(2, "big")
-    else:
-        start, middle = b"\x30", b""
-    body = (size.to_bytes(2, "big"), topic, middle, payload)
-    return b"".join((start, length(sum(map(len, body))), *body))
+    head = publish_head(topic, len(payload), qos)
+    return b"".join((head, encode_id(packet_id), payload)) if qos else head + payload
 
 
 def encode_publish_v5(
-    topic: bytes, payload: bytes, qos: int, packet_id: int, properties: bytes = b"\0"
+    topic: bytes, payload: bytes, qos: int, packet_id: int, properties: bytes = NO_PROPERTIES
 ) -> bytes:
     """The same for MQTT 5; ``properties`` are encoded already, their length before them."""
-    size = len(topic)
-    if qos:
-        remaining = size + 4 + len(properties) + len(payload)
-        if remaining < 16384:
-            if remaining < 128:
-                head = _short_head(0x32, remaining, size)
-            else:
-                head = _long_head(0x32, remaining & 127 | 128, remaining >> 7, size)
-            return b"".join((head, topic, _number(packet_id), properties, payload))
-        start, middle = b"\x32", packet_id.to_bytes(2, "big")
-    else:
-        start, middle = b"\x30", b""
-    body = (size.to_bytes(2, "big"), topic, middle, properties, payload)
-    return b"".join((start, length(sum(map(len, body))), *body))
+    head = publish_head(topic, len(properties) + len(payload), qos)
+    return b"".join((head, encode_id(packet_id) if qos else b"", properties, payload))
 
 
 def encode_puback(packet_id: int) -> bytes:

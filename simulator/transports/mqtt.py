@@ -21,15 +21,16 @@ from simulator.awaited import Awaited
 from simulator.errors import Disconnected, InvalidTopic, NoReply, Rejection, UsageError
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
 from simulator.jobs.topics import parse_topic, reply_filters, request_topic
-from simulator.jobs.wire import Wire, encode_request
+from simulator.jobs.wire import Wire, decode_updated, encode_request
 from simulator.mqtt import (
+    NO_PROPERTIES,
     PUBACK_HEAD,
     V5,
     Connect,
     Publish,
+    encode_id,
     encode_puback,
-    encode_publish,
-    encode_publish_v5,
+    publish_head,
 )
 from simulator.mqtt_client import ClientConnection
 from simulator.targets import Target
@@ -57,7 +58,6 @@ class MqttNetwork:
         """``target`` says how, where it is not plain MQTT 3.1.1."""
         self.address = (host, port)
         self.target = target or Target("mqtt", host, port)
-        self.publish = encode_publish_v5 if self.target.level == V5 else encode_publish
         self.unreadable = 0
         """Messages that no Jobs service says."""
         self.strays = 0
@@ -69,7 +69,7 @@ class MqttNetwork:
         self.keep_alive = keep_alive
         self.loop = asyncio.get_running_loop()
         self.time = self.loop.time()
-        """The loop's time at the last sweep: near enough to say when a link last heard something."""
+        """The loop's time at the last sweep: near enough to say when a link heard something."""
         self.gate = asyncio.Semaphore(CONNECTING)
         self.links: dict[MqttLink, None] = {}
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
@@ -92,6 +92,7 @@ class MqttLink(ClientConnection):
 
     __slots__ = (
         "_acknowledgements",
+        "_between",
         "_client_id",
         "_filters",
         "_name",
@@ -101,7 +102,9 @@ class MqttLink(ClientConnection):
         "_thing",
         "_tokens",
         "_update_accepted",
+        "_update_head",
         "_update_job",
+        "_update_size",
         "_update_topic",
         "_waiting",
         "connected",
@@ -124,7 +127,9 @@ class MqttLink(ClientConnection):
         self._waiting: dict[str | None, Awaited] = {}
         self._acknowledgements = b""
         self._update_job = self._update_accepted = ""
-        self._update_topic = b""
+        self._update_topic = self._update_head = b""
+        self._update_size = -1
+        self._between = NO_PROPERTIES if network.target.level == V5 else b""
         self.connected = False
         self.fault = 0
 
@@ -165,32 +170,41 @@ class MqttLink(ClientConnection):
         transport = self._transport
         if transport is None or not self.connected:
             raise Disconnected("not connected")
-        if job_id is not None and job_id == self._update_job and type(request) is UPDATE:
-            topic = self._update_topic
-        else:
-            topic = self._topic(job_id, request)
         token = request.client_token
         if token is None:  # sent again, it keeps its token
-            self._tokens += 1
-            request.client_token = token = f"{self._client_id}-{self._tokens}"
-        network, loop = self._network, self._loop
+            self._tokens = tokens = self._tokens + 1
+            request.client_token = token = f"{self._client_id}-{tokens}"
+        payload = encode_request(request)
+        if job_id != self._update_job or type(request) is not UPDATE:
+            head = self._head_of(job_id, type(request), len(payload))
+        elif len(payload) == self._update_size:
+            head = self._update_head
+        else:
+            self._update_size = size = len(payload)
+            self._update_head = head = self._head(self._update_topic, size)
+        loop = self._loop
         self._wrote = now = loop.time()
         self._waiting[token] = awaited = Awaited(loop, now + self._reply_timeout)
-        data = network.publish(topic, encode_request(request), 1, self.next_id())
-        if self._acknowledgements:
-            data = self._acknowledgements + data
-            self._acknowledgements = b""
-        transport.write(data)
+        self._packet_id = packet_id = self._packet_id % 65535 + 1
+        transport.write(
+            b"".join((self._acknowledgements, head, encode_id(packet_id), self._between, payload))
+        )
+        self._acknowledgements = b""
         return awaited
 
-    def _topic(self, job_id: str | None, request: DataRequest) -> bytes:
-        """Where to publish it; that of the last update is kept at hand, since most are its like."""
-        name = request_topic(self._name, job_id, type(request))
+    def _head(self, topic: bytes, size: int) -> bytes:
+        return publish_head(topic, len(self._between) + size)
+
+    def _head_of(self, job_id: str | None, kind: type[DataRequest], size: int) -> bytes:
+        """A request's beginning; that of the last update is kept, since most are its like."""
+        name = request_topic(self._name, job_id, kind)
         topic = name.encode()
-        if type(request) is UPDATE and job_id is not None:
+        head = self._head(topic, size)
+        if kind is UPDATE and job_id is not None:
             self._update_job, self._update_topic = job_id, topic
+            self._update_head, self._update_size = head, size
             self._update_accepted = name + "/accepted"
-        return topic
+        return head
 
     def close(self) -> None:
         """Say goodbye and close."""
@@ -249,7 +263,7 @@ class MqttLink(ClientConnection):
         reply: DataReply | Rejection
         try:
             if topic == self._update_accepted:
-                token, reply = network.wire.decode_accepted(UPDATE, self._name, payload)
+                token, reply = decode_updated(payload)
             elif topic.endswith("/accepted"):
                 kind = parse_topic(topic.removesuffix("/accepted"))[2]
                 token, reply = network.wire.decode_accepted(kind, self._name, payload)
