@@ -33,6 +33,8 @@ The house in reading order (a module imports only from what stands above it here
     certificates.py  an authority, a server's certificate and devices'
     pacing.py        whose turn it is to report, and who may send a request
     awaited.py       a reply that takes its thing on at once
+    poller.py       many TCP connections on one loop, a share of them at a time
+    tcp_stream.py   one of them
     mqtt_client.py   one MQTT connection as a client
     interlock.py     whose host a load run may go to
     provisioning/    things, certificates, policy and group in an AWS account: plan, ledger,

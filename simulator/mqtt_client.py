@@ -26,6 +26,7 @@ from simulator.mqtt import (
     Subscribe,
     encode,
 )
+from simulator.poller import Poller
 from simulator.refusals import in_words
 
 CONNECT_WITHIN_S: Final = 20.0
@@ -97,8 +98,11 @@ class ClientConnection(asyncio.Protocol):
         tls: ssl.SSLContext | None = None,
         max_packet: int = MAX_PACKET,
         through: Callable[[asyncio.Protocol], asyncio.Protocol] | None = None,
+        poller: Poller | None = None,
     ) -> Connack:
-        """Connect and subscribe; returns the broker's welcome. ``through`` makes a ``Tunnel``.
+        """Connect and subscribe; returns the broker's welcome.
+
+        ``through`` makes a ``Tunnel``; ``poller`` carries plain TCP in the place of the loop.
 
         Raises:
             Disconnected: no connection, or the broker refused it.
@@ -110,7 +114,9 @@ class ClientConnection(asyncio.Protocol):
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 self.reader = PacketReader("client", max_packet, hello.level)
-                if through is None:
+                if through is None and tls is None and poller is not None:
+                    await poller.connect(self, host, port)
+                elif through is None:
                     await self._loop.create_connection(lambda: self, host, port, ssl=tls)
                 else:
                     await self._tunnel(through, address, tls)

@@ -30,6 +30,7 @@ from simulator.jobs.wire import Wire, decode_request
 from simulator.mqtt import Broker, Message
 from simulator.mqtt.broker import SESSION_EXPIRY
 from simulator.mqtt.reasons import ADMINISTRATIVE, KEEP_ALIVE_TIMEOUT, SHUTTING_DOWN
+from simulator.poller import Listener, Poller
 
 __all__ = ["KEEP_ALIVE", "MAX_PAYLOAD", "Authorize", "Limits", "MqttEndpoint"]
 
@@ -71,7 +72,8 @@ class MqttEndpoint:
         self._authorize = authorize
         self._account: Account | None = None
         self._anonymous = 0
-        self._server: asyncio.Server | None = None
+        self._server: Listener | asyncio.Server | None = None
+        self._poller: Poller | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         host.listeners.append(self._tell)
@@ -81,9 +83,13 @@ class MqttEndpoint:
     async def start(self, listening: socket.socket | None = None) -> None:
         """Serve on a socket that is bound already, or only behind doors that make connections."""
         if listening is not None:
-            self._server = await self._loop.create_server(
-                self.connection, sock=listening, backlog=4096
-            )
+            self._poller = Poller.on(self._loop)
+            if self._poller is not None:
+                self._server = self._poller.serve(listening, self.connection)
+            else:
+                self._server = await self._loop.create_server(
+                    self.connection, sock=listening, backlog=4096
+                )
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt keep-alive")
 
     async def stop(self) -> None:
@@ -97,6 +103,8 @@ class MqttEndpoint:
                 connection.abort()
             else:
                 connection.close(SHUTTING_DOWN)
+        if self._poller is not None:
+            self._poller.close_at_last()
 
     def connection(self, identity: object = None, authorize: Authorize | None = None) -> Connection:
         """A connection for any transport: TLS, or what a WebSocket's bytes are fed to.

@@ -33,6 +33,7 @@ from simulator.mqtt import (
     publish_head,
 )
 from simulator.mqtt_client import ClientConnection
+from simulator.poller import Poller
 from simulator.targets import Target
 from simulator.websocket_client import WebSocketClient
 from simulator.world import Listener, Ways
@@ -70,6 +71,7 @@ class MqttNetwork:
         self.loop = asyncio.get_running_loop()
         self.time = self.loop.time()
         """The loop's time at the last sweep: near enough to say when a link heard something."""
+        self.poller = Poller.on(self.loop)
         self.gate = asyncio.Semaphore(CONNECTING)
         self.links: dict[MqttLink, None] = {}
         self._sweeper = asyncio.create_task(self._sweep(), name="mqtt reply timeouts")
@@ -78,6 +80,8 @@ class MqttNetwork:
         """Stop sweeping; links are closed by their things."""
         self._sweeper.cancel()
         await asyncio.sleep(0.05)  # what they said at last goes out
+        if self.poller is not None:
+            self.poller.close()
 
     async def _sweep(self) -> None:
         while True:
@@ -151,7 +155,9 @@ class MqttLink(ClientConnection):
             async with network.gate:
                 tls = target.tls(self._name)
                 through = self._websocket if target.websocket else None
-                await self.dial(network.address, hello, filters, tls, through=through)
+                await self.dial(
+                    network.address, hello, filters, tls, through=through, poller=network.poller
+                )
         except UsageError as error:
             network.refusal = str(error)
             raise Disconnected(str(error)) from None
