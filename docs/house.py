@@ -45,8 +45,8 @@ SHARED: Final = {
     "errors": "errors refusals exit_codes terminal",
     "clock": "errand timers clock garbage today machine",
     "records": "results executions snapshots expectations report.summary generator run_metrics",
-    "connections": "allotment awaited open_files poller tcp_stream interlock certificates mqtt_client "
-    "websocket_client targets owner endpoints.websocket",
+    "connections": "allotment awaited open_files tcp_stream poller interlock certificates "
+    "mqtt_client websocket_client targets owner endpoints.websocket",
     "host": "host director sample",
     "endpoints": "ports",
     "things": "world assignment attribution caller worker thing finders attendance fleet pacing",
