@@ -154,9 +154,15 @@ class Host:
         self._start = self._loop.time() - elapsed / self.time_scale
         self.publish()  # what was due meanwhile is due now
 
-    def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
-        """Ask the data plane; raises ``Rejection``. ``publish`` must follow."""
-        return self.service.handle(thing_name, job_id, request, self.now())
+    def handle(
+        self, thing_name: str, job_id: str | None, request: DataRequest, now: float | None = None
+    ) -> DataReply:
+        """Ask the data plane; raises ``Rejection``. ``publish`` must follow.
+
+        ``now`` is what ``now()`` said just before, where the caller knows.
+        """
+        at = self.now() if now is None else now
+        return self.service.handle(thing_name, job_id, request, at)
 
     def respond(self, rest: "Rest", request: "Request") -> "Response":
         """Answer an HTTP request. ``publish`` must follow."""

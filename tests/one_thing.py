@@ -87,7 +87,9 @@ class Ear(Host):
 
     heard: list[tuple[float, str, str]]
 
-    def handle(self, thing_name: str, job_id: str | None, request: DataRequest) -> DataReply:
+    def handle(
+        self, thing_name: str, job_id: str | None, request: DataRequest, now: float | None = None
+    ) -> DataReply:
         what = type(request).__name__.removesuffix("JobExecutionRequest")
         what = what.removesuffix("PendingJobExecutionsRequest")
         what = {"StartNextPending": "StartNext", "Get": "GetPending"}.get(what, what)

@@ -162,7 +162,7 @@ class MqttEndpoint:
         now, request = host.now(), None
         try:
             request = decode_request(kind, payload)
-            reply = host.service.handle(thing_name, job_id, request, now)
+            reply = host.handle(thing_name, job_id, request, now)
         except Exception as error:
             return False, self._refused(error, thing_name, kind, request, now)[0], 1
         self.accepted[kind] += 1
@@ -186,7 +186,7 @@ class MqttEndpoint:
             request = decode_request(kind, payload)
             if fault == "throttle":
                 raise RequestThrottled(THROTTLED)
-            reply = self.host.service.handle(thing_name, job_id, request, now)
+            reply = self.host.handle(thing_name, job_id, request, now)
         except Exception as error:
             answer, outcome = self._refused(error, thing_name, kind, request, now)
         else:

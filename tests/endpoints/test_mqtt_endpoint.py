@@ -215,12 +215,12 @@ async def test_a_fault_of_ours_is_an_internal_error(s: RawService) -> None:
         raise ZeroDivisionError
 
     client = await s.connect()
-    handle = s.host.service.handle
-    s.host.service.handle = broken  # type: ignore[assignment,method-assign]
+    handle = s.host.handle
+    s.host.handle = broken  # type: ignore[assignment,method-assign]
     client.ask(f"{JOBS}/get", {"clientToken": "t"})
     _, answer = await client.message()
     assert (answer["code"], answer["clientToken"]) == ("InternalError", "t")
-    s.host.service.handle = handle  # type: ignore[method-assign]
+    s.host.handle = handle  # type: ignore[method-assign]
 
 
 async def _silent_client_is_dropped(s: RawService) -> None:
