@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from _socket import socket as bare_socket
+from os import read, write
 from typing import Any, Final, Protocol
 
 READ: Final = 65_536
@@ -35,7 +36,7 @@ class Stream(asyncio.Transport):
 
     __slots__ = (
         "_busy", "_closing", "_eof", "_fd", "_high", "_mask", "_paused", "_poller", "_protocol",
-        "_recv", "_send", "_sock", "_take", "_unsent",
+        "_sock", "_take", "_unsent",
     )  # fmt: skip
 
     def __init__(self, poller: Watcher, sock: bare_socket, protocol: asyncio.Protocol) -> None:
@@ -43,7 +44,6 @@ class Stream(asyncio.Transport):
         self._poller = poller
         self._sock = sock
         self._fd = sock.fileno()
-        self._recv, self._send = sock.recv, sock.send
         self._busy = False
         """Whether a write has more to ask than whether the socket takes it."""
         self._closing = self._eof = self._paused = False
@@ -64,7 +64,7 @@ class Stream(asyncio.Transport):
             self._keep(data)
             return
         try:
-            sent = self._send(data)
+            sent = write(self._fd, data)
         except NOT_NOW:
             sent = 0
         except OSError as error:
@@ -90,7 +90,7 @@ class Stream(asyncio.Transport):
         if unsent is None:
             return
         try:
-            del unsent[: self._send(unsent)]
+            del unsent[: write(self._fd, unsent)]
         except NOT_NOW:
             return
         except OSError as error:
@@ -137,7 +137,7 @@ class Stream(asyncio.Transport):
     def readable(self) -> None:
         """Bytes are there, or the end, or an error."""
         try:
-            data = self._recv(READ)
+            data = read(self._fd, READ)
         except NOT_NOW:
             return
         except OSError as error:
