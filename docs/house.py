@@ -43,7 +43,7 @@ ROOMS: Final = {
 
 SHARED: Final = {
     "errors": "errors refusals exit_codes terminal",
-    "clock": "errand timers clock garbage today machine",
+    "clock": "errand live_errand timers clock garbage today machine",
     "records": "results executions snapshots expectations report.summary generator run_metrics",
     "connections": "allotment awaited open_files tcp_stream poller interlock certificates "
     "mqtt_client websocket_client targets owner endpoints.websocket",

@@ -15,7 +15,8 @@ The house in reading order (a module imports only from what stands above it here
     sdk_client.py    clients of the AWS SDK for a service of ours
     stepped_clock.py time that stands still until somebody moves it
     timers.py        what is due when
-    errand.py        a coroutine that the virtual loop drives itself
+    errand.py        a coroutine that the virtual loop drives itself; live_errand.py that
+                     a real loop's callbacks do
     clock.py         the virtual event loop
     garbage.py       the garbage collector's manners
     today.py         the calendar

@@ -2,7 +2,7 @@
 
 asyncio's own future asks the loop to wake the task in its next round: one more callback per reply,
 and until then the thing cannot say what its acknowledgement could travel with. This one speaks the
-protocol by which tasks wait for futures, and wakes the task within ``answer``.
+protocol by which tasks wait for futures, and wakes the task, or the errand, within ``answer``.
 
 Rule 1: ``answer`` is called by the loop itself (a protocol's ``data_received``), never by a task:
         two tasks cannot run at once.
@@ -21,26 +21,26 @@ from simulator.jobs.messages import DataReply
 class Awaited:
     """One reply under way; to be awaited by one task, right after it was made."""
 
-    __slots__ = ("_asyncio_future_blocking", "_loop", "_outcome", "_wake", "deadline")
+    __slots__ = ("_asyncio_future_blocking", "_loop", "_outcome", "deadline", "wake")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         """``deadline`` is the loop's time after which nobody waits any more; others look at it."""
         self.deadline = deadline
         self._loop = loop  # by this name a task looks for it, too
-        self._wake: Callable[[Any], object] | None = None
+        self.wake: Callable[[Any], object] | None = None
         """Wakes the task; None before it waits, and once it was told."""
         self._outcome: DataReply | BaseException
 
     def answer(self, outcome: DataReply | Rejection) -> None:
         """The service has answered: the task goes on, here and now."""
-        wake = self._wake
+        wake = self.wake
         if wake is not None:
-            self._wake, self._outcome = None, outcome
+            self.wake, self._outcome = None, outcome
             wake(self)
 
     def fail(self, error: Disconnected | NoReply | asyncio.CancelledError) -> bool:
         """There will be no answer; whether anybody was waiting for it."""
-        wake, self._wake = self._wake, None
+        wake, self.wake = self.wake, None
         if wake is None:
             return False
         self._outcome = error
@@ -60,7 +60,7 @@ class Awaited:
 
     def add_done_callback(self, wake: Callable[[Any], object], *, context: object = None) -> None:
         """Learn how to wake the task."""
-        self._wake = wake
+        self.wake = wake
 
     def result(self) -> None:
         """Asked by the task before it goes on; it learns the outcome where it waits."""

@@ -18,6 +18,7 @@ from simulator.errors import JobfleetError, TargetError
 from simulator.fleet import Fates, Fleet
 from simulator.generator import LoopLag
 from simulator.jobs.wire import Wire
+from simulator.live_errand import LiveErrand
 from simulator.results import Recorder, pack
 from simulator.run import Resolved
 from simulator.targets import Target, TransportName
@@ -248,6 +249,8 @@ class LiveFleet:
         else:
             kind = MqttNetwork if self._transport == "mqtt" else AiomqttNetwork
             network = kind(*target.address, wire, timeout, target=target)
+        if isinstance(network, MqttNetwork):
+            world.spawn = lambda life: LiveErrand(life, loop)
         self._network = network
         self._weather = weather = resolved.weather(world)
         self._lag = LoopLag(loop)

@@ -42,7 +42,7 @@ FLOORS = [
      "endpoints.documents",
      "endpoints.websocket", "endpoints.exchange", "endpoints.shards", "mqtt_client", "interlock",
      "provisioning.plan", "provisioning.ledger"],
-    ["provisioning.account", "provisioning.cost", "pacing"],
+    ["provisioning.account", "provisioning.cost", "pacing", "live_errand"],
     ["provisioning.ownership"],
     ["provisioning.making", "provisioning.cleaning"],
     ["report.summary", "snapshots", "generator"],

@@ -155,9 +155,10 @@ class MqttLink(ClientConnection):
             async with network.gate:
                 tls = target.tls(self._name)
                 through = self._websocket if target.websocket else None
-                await self.dial(
+                dialling = self.dial(
                     network.address, hello, filters, tls, through=through, poller=network.poller
                 )
+                await network.loop.create_task(dialling)  # it has a timeout, which needs a task
         except UsageError as error:
             network.refusal = str(error)
             raise Disconnected(str(error)) from None
