@@ -45,10 +45,17 @@ def main() -> None:
         sys.exit(f"there is no benchmark {unknown[0]!r}; there are {', '.join(ROOMS | APART)}")
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs\n")
     rows: list[Row] = []
+    failed: list[str] = []
     for name in asked:
-        rows += (ROOMS | APART)[name]()
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        try:
+            rows += (ROOMS | APART)[name]()
+        except SystemExit as error:  # the others are worth their minutes all the same
+            failed.append(f"{name}: {error.code}")
     show(rows)
     print(json.dumps({row.what: row.measured for row in rows}))
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 if __name__ == "__main__":

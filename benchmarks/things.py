@@ -18,9 +18,9 @@ from simulator import results
 
 THINGS = 18_000
 RAMP = 1_000
-SECONDS = 40
+SECONDS = 60
 LATE_S = 10
-BOUND_S = 120.0
+BOUND_S = 150.0
 SILENT = "{duration: 1h, steps: 1}"
 
 

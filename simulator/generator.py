@@ -131,18 +131,29 @@ class Meter:
 
 
 class Log:
-    """The readings of all processes of a run."""
+    """The readings of all processes of a run, until it ends.
+
+    To end it costs time as well: users and things are stopped by the thousand, and whatever is due
+    meanwhile is late. That is no lag of the run's.
+    """
 
     def __init__(self) -> None:
+        self.until = float("inf")
+        """When the run ended, in wall seconds since its start."""
         self.readings: list[Reading] = []
         self._slips: list[Slips] = []
         self._latest: dict[str, Reading] = {}
 
     def take(self, reading: Reading, slips: Slips) -> None:
         """Another reading."""
-        self.readings.append(reading)
         self._latest[reading.worker] = reading
-        self._slips.append(slips)
+        if reading.at_s <= self.until:
+            self.readings.append(reading)
+            self._slips.append(slips)
+
+    def close(self, now: float) -> None:
+        """The run ends now."""
+        self.until = now
 
     @property
     def slips(self) -> Slips:
@@ -168,15 +179,17 @@ class Log:
         )
 
 
-def slips_of(records: Records) -> Slips:
+def slips_of(records: Records, until: float = float("inf")) -> Slips:
     """How late exchanges began that had a time to begin at, in seconds.
 
     An exchange that simply follows another one (``due`` is ``sent``) has none and does not count:
     else the more a run retries, the better its schedule would look. A timer's resolution is a
-    millisecond, so an exchange may begin a little early; that is no slip.
+    millisecond, so an exchange may begin a little early; that is no slip. Nor is what comes after
+    ``until``, the run's end: who had not begun by then is as late as that.
     """
-    late: Slips = records["sent"] - records["due"]
-    scheduled: Slips = late[late != 0]
+    due = records["due"]
+    late: Slips = np.minimum(records["sent"], until) - due
+    scheduled: Slips = late[(late != 0) & (due <= until)]
     return scheduled
 
 

@@ -116,8 +116,7 @@ class LiveRun:
             self.jobs.create()
             undo.pop_all()
         self.crew.begin()
-        until = self.resolved.scenario.load.until / self.resolved.scenario.load.time_scale
-        end_after(until + GRACE_S)
+        end_after(scenario.load.until / scenario.load.time_scale + GRACE_S)
         self._watching = gevent.spawn(self._watch)
         if options.run_s is not None:
             gevent.spawn_later(options.run_s, self.end, OUT_OF_TIME)
@@ -236,6 +235,7 @@ class LiveRun:
         if self.ended:
             return
         self.ended, self.exit_code = why, exit_code
+        self.crew.log.close(self.crew.now())
         runner = self.environment.runner
         gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
 
@@ -339,7 +339,7 @@ class LiveRun:
             turns=log.turns,
         )
         paced = load.budget is not None or load.updates is not None
-        slips = log.slips if paced else slips_of(records)
+        slips = log.slips if paced else slips_of(records, log.until)
         summary.generator = generator = of_generator(log.readings, slips, load.max_slip)
         self.directory.add("generator.csv", as_csv(log.readings).encode())
         if self.exit_code == 0 and not summary.verdict.passed:
