@@ -27,13 +27,16 @@ class Look:
 
 
 def look(pid: int) -> Look | None:
-    """At a process; None once it has gone."""
+    """At a process and its children (``jobfleet run`` has one); None once it has gone."""
+    connections = pages = 0
     try:
-        files = len(os.listdir(f"/proc/{pid}/fd"))
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (str(pid), *children):
+            connections += max(0, len(os.listdir(f"/proc/{one}/fd")) - OWN_FILES)
+            pages += int(Path(f"/proc/{one}/statm").read_text().split()[1])
     except (OSError, IndexError):
         return None
-    return Look(time.perf_counter(), max(0, files - OWN_FILES), pages * PAGE)
+    return Look(time.perf_counter(), connections, pages * PAGE)
 
 
 def watched(processes: "list[subprocess.Popen[str]]", within: float) -> list[list[Look]]:
