@@ -55,7 +55,10 @@ class Awaited:
         yield self
         outcome = self._outcome
         if isinstance(outcome, BaseException):
-            raise outcome
+            try:
+                raise outcome
+            finally:  # it knows this frame, and the frame would know it
+                del self._outcome, outcome
         return outcome
 
     def add_done_callback(self, wake: Callable[[Any], object], *, context: object = None) -> None:

@@ -79,7 +79,7 @@ class ListingThing(NotifiedThing):
         self._tasks: dict[Assignment, Activity] = {}
         self._cuts: dict[Assignment, None] = {}
         """Those whose coroutine is cancelled in order to look around anew."""
-        self._back: Future[None] | None = None
+        self._back: list[Future[None]] = []
         """There is a connection again."""
         self._free: Future[None] | None = None
         """There is room for another execution."""
@@ -233,16 +233,17 @@ class ListingThing(NotifiedThing):
 
     async def _wait_for_connection(self) -> None:
         """Let the other coroutine connect."""
-        if self._back is None:
-            self._back = self._world.loop.create_future()
+        back: Future[None] = self._world.loop.create_future()
+        self._back.append(back)  # one for each who waits: to cancel one is not to cancel all
         self._wanted = True
         self._wake()
-        await self._back
+        await back
 
     def _tell_workers(self) -> None:
-        back, self._back = self._back, None
-        if back is not None:
-            back.set_result(None)
+        waiting, self._back = self._back, []
+        for back in waiting:
+            if not back.done():
+                back.set_result(None)
 
     def _look_around(self) -> None:
         self._wanted = True

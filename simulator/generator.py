@@ -151,9 +151,10 @@ class Log:
             self.readings.append(reading)
             self._slips.append(slips)
 
-    def close(self, now: float) -> None:
-        """The run ends now."""
-        self.until = now
+    def close(self, now: float) -> float:
+        """The run ends ``now``, which is returned, unless it has ended already."""
+        self.until = min(self.until, now)
+        return now
 
     @property
     def slips(self) -> Slips:

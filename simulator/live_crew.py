@@ -79,6 +79,11 @@ class Alone:
             self._next += 1
             self._share.start((self._next - 1,))
 
+    def close_log(self) -> float:
+        """Whatever lags from now on is not the run's; how long it has gone on."""
+        self._share.look()
+        return self.log.close(self.now())
+
     def look(self) -> str:
         """All is well: whatever happens to it happens to the run."""
         return ""
@@ -197,6 +202,10 @@ class Workers:
     def now(self) -> float:
         """Wall seconds since then."""
         return 0.0 if self._began is None else time.perf_counter() - self._began
+
+    def close_log(self) -> float:
+        """Whatever lags from now on is not the run's; how long it has gone on."""
+        return self.log.close(self.now())  # what workers have measured since they last told is lost
 
     def want(self) -> None:
         """A master has no users."""

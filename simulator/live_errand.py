@@ -37,6 +37,8 @@ class LiveErrand:
         try:
             if self._cancel:
                 self._cancel = False
+                if isinstance(_done, asyncio.Future) and not _done.cancelled():
+                    _done.exception()  # else it is told that nobody asked
                 waits: Any = self._coroutine.throw(CancelledError())
             else:
                 waits = self._coroutine.send(None)

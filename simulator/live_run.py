@@ -235,7 +235,7 @@ class LiveRun:
         if self.ended:
             return
         self.ended, self.exit_code = why, exit_code
-        self.crew.log.close(self.crew.now())
+        self.crew.close_log()
         runner = self.environment.runner
         gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
 
@@ -266,7 +266,7 @@ class LiveRun:
                 end_no_more()
 
     def _finish(self) -> None:
-        clock_s = self.crew.now()
+        clock_s = self.crew.close_log()
         gevent.kill(self._watching)
         self._view.close()
         self.owner.close()  # it may have been in the middle of a request

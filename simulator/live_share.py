@@ -115,6 +115,12 @@ class Share:
         if not self.thread.ended:
             self.fleet.settle(within)
 
+    def look(self) -> None:
+        """Drain what there is, and say how it goes, now."""
+        if self.begun and not self.thread.ended:
+            self._drain_once()
+            self._read()
+
     def end(self) -> Fates:
         """End every thing, and say what became of them; the last records are drained.
 

@@ -17,11 +17,12 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import select
 import socket
 import sys
 from _socket import socket as bare_socket  # gevent's patches are not for native threads
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from simulator.tcp_stream import IN, NOT_NOW, Stream
@@ -35,7 +36,11 @@ LATE_PORT: Final = 24
 ACCEPT_AGAIN_S: Final = 1.0
 """After so many seconds a server that had no file descriptor left accepts again."""
 
-_NO_FILES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_GONE: Final = (
+    errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ENETDOWN, errno.ENETUNREACH,
+    errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.EOPNOTSUPP,
+)  # fmt: skip
+"""Errors of one connection that is not there any more, which Linux tells whoever accepts it."""
 
 
 def _epoll() -> Any:
@@ -91,23 +96,42 @@ class Poller:
         Raises:
             OSError: none did, for the reason of the last.
         """
-        found = await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        error: OSError | None = None
-        for family, kind, number, _, address in found:
-            try:
-                return Stream(
-                    self, await self._dial(bare_socket(family, kind, number), address), protocol
-                )
-            except OSError as failure:
-                error = failure
-        raise error or OSError(f"{host} has no address")
+        error: OSError | None = OSError(f"{host} has no address")
+        try:
+            for *kind, _, address in await self.loop.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM
+            ):
+                for source in self._sources(str(address[0])):
+                    try:
+                        sock = await self._dial(bare_socket(*kind), address, source)
+                    except OSError as failure:
+                        error = failure
+                        if failure.errno != errno.EADDRNOTAVAIL:
+                            break
+                    else:
+                        return Stream(self, sock, protocol)
+            assert error is not None
+            raise error
+        finally:
+            error = None  # it knows this frame
 
-    async def _dial(self, sock: bare_socket, address: Any) -> bare_socket:
+    def _sources(self, host: str) -> Iterator[str]:
+        """From which addresses to try; nothing stands for the one that the system takes."""
+        if not host.startswith("127."):
+            yield ""
+            return
+        number = 1 + len(self._streams) // PER_SOURCE
+        yield "" if number == 1 else f"127.0.0.{number}"
+        yield f"127.0.{1 + os.getpid() % 254}.{number}"  # other processes have taken all its ports
+
+    async def _dial(self, sock: bare_socket, address: Any, source: str) -> bare_socket:
         sock.setblocking(False)
         fd = sock.fileno()
         try:
-            if len(self._streams) >= PER_SOURCE and address[0].startswith("127."):
-                self._leave_from(sock, 1 + len(self._streams) // PER_SOURCE)
+            if source:
+                with contextlib.suppress(OSError):  # then it is the one that all take
+                    sock.setsockopt(socket.IPPROTO_IP, LATE_PORT, 1)
+                    sock.bind((source, 0))
             done = sock.connect_ex(address)
             if done == errno.EINPROGRESS:
                 writable = self.loop.create_future()
@@ -124,13 +148,6 @@ class Poller:
             raise
         return sock
 
-    @staticmethod
-    def _leave_from(sock: bare_socket, number: int) -> None:
-        """Take another of loopback's addresses for our side."""
-        with contextlib.suppress(OSError):  # then it is the one that all take
-            sock.setsockopt(socket.IPPROTO_IP, LATE_PORT, 1)
-            sock.bind((f"127.0.0.{number}", 0))
-
     def serve(
         self, listening: socket.socket, protocol: Callable[[], asyncio.Protocol]
     ) -> "Listener":
@@ -139,27 +156,31 @@ class Poller:
 
     # ----------------------------------------------------------------------- for streams
 
-    def watch(self, fd: int, stream: "Stream", before: int, after: int) -> None:
+    def enter(self, fd: int, stream: Stream) -> None:
+        """A connection is there; it is polled as it says by ``watch``."""
+        self._streams[fd] = stream
+
+    def leave(self, fd: int) -> None:
+        """It has ended, and its socket is to be closed after this."""
+        del self._streams[fd]
+        if self._last and not self._streams:
+            self._close()
+
+    def watch(self, fd: int, before: int, after: int) -> None:
         """Poll a socket for other events than before; 0 is not at all."""
         if after == before or self._epoll.closed:
             return
         if not after:
             self._epoll.unregister(fd)
-            del self._streams[fd]
-            if self._last and not self._streams:
-                self._close()
         elif before:
             self._epoll.modify(fd, after)
         else:
             self._epoll.register(fd, after)
-            self._streams[fd] = stream
 
     def _turn(self) -> None:
         streams = self._streams
         for fd, events in self._epoll.poll(0, SHARE):
-            stream = streams.get(fd)
-            if stream is None:
-                continue  # one before it in this turn has ended it
+            stream = streams[fd]
             if events == IN:
                 stream.readable()
             else:
@@ -205,8 +226,8 @@ class Listener:
             except NOT_NOW:
                 return
             except OSError as error:
-                if error.errno not in _NO_FILES:
-                    continue  # it has gone again
+                if error.errno in _GONE:
+                    continue
                 log.error("cannot accept connections for a while: %s", error)
                 loop = self._poller.loop
                 loop.remove_reader(self._listening.fileno())

@@ -27,7 +27,13 @@ class Watcher(Protocol):
 
     loop: asyncio.AbstractEventLoop
 
-    def watch(self, fd: int, stream: "Stream", before: int, after: int) -> None:
+    def enter(self, fd: int, stream: "Stream") -> None:
+        """A connection is there; it is polled as it says by ``watch``."""
+
+    def leave(self, fd: int) -> None:
+        """It has ended, and its socket is to be closed after this."""
+
+    def watch(self, fd: int, before: int, after: int) -> None:
         """Poll a socket for other events than before; 0 is not at all."""
 
 
@@ -53,6 +59,7 @@ class Stream(asyncio.Transport):
         self.set_protocol(protocol)
         with contextlib.suppress(OSError):  # it may have gone again
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        poller.enter(self._fd, self)
         self._watch(IN)
         protocol.connection_made(self)
 
@@ -136,6 +143,8 @@ class Stream(asyncio.Transport):
 
     def readable(self) -> None:
         """Bytes are there, or the end, or an error."""
+        if not self._mask & IN:
+            return  # one before it in this turn has ended or paused it
         try:
             data = read(self._fd, READ)
         except NOT_NOW:
@@ -159,7 +168,7 @@ class Stream(asyncio.Transport):
         """Anything but bytes alone; an error or a hang-up is found out by trying."""
         if events & OUT or self._unsent is not None:
             self._flush()
-        if self._mask & IN and events & ~OUT:
+        if events & ~OUT:
             self.readable()
 
     def pause_reading(self) -> None:
@@ -176,7 +185,7 @@ class Stream(asyncio.Transport):
         return bool(self._mask & IN)
 
     def _watch(self, mask: int) -> None:
-        self._poller.watch(self._fd, self, self._mask, mask)
+        self._poller.watch(self._fd, self._mask, mask)
         self._mask = mask
 
     # ----------------------------------------------------------------------- the end
@@ -216,6 +225,7 @@ class Stream(asyncio.Transport):
         try:
             protocol.connection_lost(error)
         finally:
+            self._poller.leave(self._fd)
             self._sock.close()
 
     # ----------------------------------------------------------------------- who and whom

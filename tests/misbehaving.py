@@ -17,12 +17,17 @@ Manner = Literal[
     "drops after SUBACK",
     "drops a request",
     "no JSON",
+    "no UTF-8",
     "others' tokens",
     "answers nothing",
 ]
 """``silent`` from the first byte on, ``answers nothing`` once it has taken a subscription."""
 
-ANSWERS = {"no JSON": b"<html>", "others' tokens": b'{"clientToken":"somebody else\'s"}'}
+ANSWERS = {
+    "no JSON": b"<html>",
+    "no UTF-8": b'{"clientToken":"\xff"}',
+    "others' tokens": b'{"clientToken":"somebody else\'s"}',
+}
 
 
 class Misbehaving:

@@ -173,6 +173,35 @@ def test_close_sends_what_is_unsent_and_abort_does_not(scene: Scene) -> None:
     scene(work)
 
 
+def test_who_is_closed_in_a_turn_hears_nothing_more_in_it(scene: Scene) -> None:
+    async def work(poller: Poller) -> None:
+        async with pair(poller) as (one, first), pair(poller) as (other, second):
+            second.stream.write(bytes(8_000_000))  # so it is polled after its end, too
+            closed: list[Side] = []
+
+            def close(about: Side, by: Side) -> Callable[[bytes], None]:
+                def take(_data: bytes) -> None:
+                    if not closed:
+                        closed.append(about)
+                        about.stream.close()
+                    else:
+                        by.heard += b"too late"
+
+                return take
+
+            for mine, theirs in ((first, second), (second, first)):
+                mine.data_received = close(theirs, mine)  # type: ignore[method-assign,assignment]
+                mine.stream.set_protocol(mine)
+            one.stream.write(b"x")
+            other.stream.write(b"y")
+            await until(lambda: closed)
+            await asyncio.sleep(0.02)
+            assert not closed[0].heard
+            poller.close()
+
+    scene(work)
+
+
 def test_half_closed(scene: Scene) -> None:
     async def work(poller: Poller) -> None:
         async with pair(poller) as (client, server):
@@ -244,6 +273,51 @@ def test_a_protocol_that_fails_ends_its_connection_alone(scene: Scene) -> None:
             await one.lost
             await until(lambda: server.heard == b"y")
             assert [type(fault["exception"]) for fault in faults] == [LookupError]
+
+    scene(work)
+
+
+def test_on_loopback_an_address_is_for_so_many_connections(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PER_SOURCE", 4)  # both sides are counted here
+
+    async def work(poller: Poller) -> None:
+        sides: list[Side] = []
+
+        def made() -> Side:
+            sides.append(Side())
+            return sides[-1]
+
+        door = poller.serve(socket.create_server(("127.0.0.1", 0)), made)
+        for number in range(1, 7):
+            await poller.connect(Side(), *door.address)
+            await until(lambda number=number: len(sides) == number)  # type: ignore[misc]
+        found = [side.stream.get_extra_info("peername")[0] for side in sides]
+        assert found == ["127.0.0.1"] * 2 + ["127.0.0.2"] * 2 + ["127.0.0.3"] * 2
+        door.close()
+
+    scene(work)
+
+
+def test_where_other_processes_have_all_ports_of_an_address(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dial, tried = Poller._dial, []
+
+    async def full(self: Poller, sock: Any, address: Any, source: str) -> Any:
+        tried.append(source)
+        if len(tried) == 1:
+            sock.close()
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return await dial(self, sock, address, source)
+
+    monkeypatch.setattr(Poller, "_dial", full)
+
+    async def work(poller: Poller) -> None:
+        async with pair(poller) as (_, server):
+            assert server.stream.get_extra_info("peername")[0] == tried[1]
+            assert tried == ["", f"127.0.{1 + os.getpid() % 254}.1"]
 
     scene(work)
 
@@ -364,10 +438,19 @@ def test_a_poller_closes_at_once_or_at_last(scene: Scene) -> None:
             server.stream.pause_reading()
             another.close()
             await client.lost
+            await server.lost  # though nothing was wanted of it
             server.stream.resume_reading()
-            server.stream.close()
-            await server.lost
             assert another.closed
+        waiting = Poller(asyncio.get_running_loop())
+        async with pair(waiting) as (client, server):
+            server.stream.pause_reading()
+            client.stream.close()
+            await client.lost
+            waiting.close_at_last()
+            before = waiting.closed
+            server.stream.resume_reading()
+            await server.lost
+            assert (before, waiting.closed) == (False, True)
         empty = Poller(asyncio.get_running_loop())
         empty.close_at_last()
         assert empty.closed

@@ -79,6 +79,11 @@ class _Plain(msgspec.Struct, rename="camel"):
     timestamp: int
 
 
+UNREADABLE: Final = (
+    msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError, RecursionError,
+)  # fmt: skip
+"""What reading an answer raises that the Jobs service has not given."""
+
 _ANSWERS: Final = msgspec.json.Decoder(_Answer)
 _updated: Final = msgspec.json.Decoder(_Updated).decode
 

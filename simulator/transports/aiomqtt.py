@@ -8,12 +8,11 @@ import asyncio
 from typing import Final
 
 import aiomqtt
-import msgspec
 
 from simulator.errors import Disconnected, InvalidTopic, NoReply, UsageError
 from simulator.jobs.messages import DataReply, DataRequest
 from simulator.jobs.topics import parse_topic, reply_filters, request_topic
-from simulator.jobs.wire import Wire, encode_request
+from simulator.jobs.wire import UNREADABLE, Wire, encode_request
 from simulator.refusals import in_words
 from simulator.targets import Target
 from simulator.world import Listener, Ways
@@ -187,6 +186,6 @@ class AiomqttLink:
                 self._thing.notified(wire.decode_notify_next(self._name, payload))
             elif topic.endswith("/jobs/notify") and self._ways.reader is not None:
                 self._ways.reader(wire.decode_notify(self._name, payload))
-        except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
+        except (InvalidTopic, *UNREADABLE):
             self._network.unreadable += 1
             return  # not what the Jobs service says: not for us

@@ -36,7 +36,7 @@ from simulator.jobs.messages import (
     UpdateJobExecutionRequest,
     UpdateReply,
 )
-from simulator.jobs.wire import Wire, encode_request
+from simulator.jobs.wire import UNREADABLE, Wire, encode_request
 from simulator.refusals import in_words
 from simulator.targets import Target
 from simulator.world import Listener, Ways
@@ -240,7 +240,7 @@ class HttpLink:
             if status < 400:
                 raise TypeError(status)
             raise rejection(status, name, _message(body))
-        except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError):
+        except UNREADABLE:
             network.unreadable += 1
             raise NoReply(f"what {where} answers is no answer of AWS IoT Jobs") from None
 

@@ -15,13 +15,11 @@ Rule 5: a connection on which nothing comes for half again the keep-alive is dea
 import asyncio
 from typing import Final
 
-import msgspec
-
 from simulator.awaited import Awaited
 from simulator.errors import Disconnected, InvalidTopic, NoReply, Rejection, UsageError
 from simulator.jobs.messages import DataReply, DataRequest, UpdateJobExecutionRequest
 from simulator.jobs.topics import parse_topic, reply_filters, request_topic
-from simulator.jobs.wire import Wire, decode_updated, encode_request
+from simulator.jobs.wire import UNREADABLE, Wire, decode_updated, encode_request
 from simulator.mqtt import (
     NO_PROPERTIES,
     PUBACK_HEAD,
@@ -159,6 +157,8 @@ class MqttLink(ClientConnection):
                     network.address, hello, filters, tls, through=through, poller=network.poller
                 )
                 await network.loop.create_task(dialling)  # it has a timeout, which needs a task
+            if self._transport is None:  # it was lost in the turn between the task and us
+                raise Disconnected(f"{target.netloc} closed the connection after its welcome")
         except UsageError as error:
             network.refusal = str(error)
             raise Disconnected(str(error)) from None
@@ -280,7 +280,7 @@ class MqttLink(ClientConnection):
             else:
                 self._noticed(topic, payload)
                 return
-        except (msgspec.MsgspecError, InvalidTopic, KeyError, TypeError):
+        except (InvalidTopic, *UNREADABLE):
             network.unreadable += 1
             return  # not what the Jobs service says: not for us
         awaited = self._waiting.pop(token, None)

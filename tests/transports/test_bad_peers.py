@@ -14,6 +14,8 @@ from simulator import mqtt_client
 from simulator.errors import Disconnected, NoReply, Rejection
 from simulator.jobs.messages import StartNextPendingJobExecutionRequest as StartNext
 from simulator.jobs.wire import Wire
+from simulator.live_errand import LiveErrand
+from simulator.mqtt import Connack, Suback, encode
 from simulator.targets import Target, TargetOptions, parse
 from simulator.transports.aiomqtt import AiomqttLink, AiomqttNetwork
 from simulator.transports.http import HttpLink, HttpNetwork
@@ -70,7 +72,7 @@ async def refused(network: Any, link: Any, ear: Ear) -> None:
 @pytest.mark.parametrize("kind", ["mqtt", "aiomqtt"])
 @pytest.mark.parametrize(
     ("manner", "unreadable", "strays"),
-    [("no JSON", 1, 0), ("others' tokens", 0, 1), ("answers nothing", 0, 0)],
+    [("no JSON", 1, 0), ("no UTF-8", 1, 0), ("others' tokens", 0, 1), ("answers nothing", 0, 0)],
 )
 def test_an_answer_that_is_none_counts_and_is_no_reply(
     kind: str, manner: Manner, unreadable: int, strays: int
@@ -104,6 +106,40 @@ def test_a_peer_that_takes_connections_and_never_speaks(
     with misbehaving("silent") as odd:
         network = run(kind, parse(f"{scheme}://127.0.0.1:{odd.port}"), refused)
     assert "no answer within 0.3 s" in network.refusal or "no reply in time" in network.refusal
+
+
+def test_a_connection_that_is_lost_with_its_welcome_never_was() -> None:
+    """The bytes behind the SUBACK break MQTT: who connects is told, and hears of no loss."""
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(encode(Connack()))
+        await reader.read(1000)
+        writer.write(encode(Suback(1, (1,) * 5)) + b"\x10\x00")
+        await reader.read(1000)
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(peer, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        network, ear = MqttNetwork(host, port, Wire(), 0.4), Ear()
+        link = MqttLink(network, "T", ear)
+        said: asyncio.Future[str] = network.loop.create_future()
+
+        async def life() -> None:
+            try:
+                await link.connect()
+            except Disconnected as error:
+                said.set_result(str(error))
+
+        LiveErrand(life(), network.loop)
+        assert "after its welcome" in await said
+        assert (link.connected, ear.lost, len(network.links)) == (False, 0, 0)
+        await network.close()
+        server.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(main(), 10))
 
 
 def test_a_half_open_connection_is_noticed() -> None:
