@@ -115,3 +115,27 @@ def test_a_run_finds_its_way_by_describe_endpoint(keys: None, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"AWS, region {REGION}: mqtts://{ADDRESS}:8883" in done.stderr
     assert summary(tmp_path / "out")["executions"] == {"SUCCEEDED": 2}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="port 443 is for root")
+def test_a_run_signs_its_way_through_a_websocket(keys: None, tmp_path: Path) -> None:
+    """As at AWS: a signed WebSocket on 443, and a service that refuses other signatures."""
+    certificates.make(tmp_path, [], [ADDRESS], 1, utc_now())
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(SCENARIO)
+    doors = ("--tls", str(tmp_path), "--mqtts-port", "0", "--https-port", "443")
+    for secret, code, words in (
+        ("testing", 0, f"AWS, region {REGION}: wss://{ADDRESS}/mqtt"),
+        ("another", 2, "AWS refuses these credentials"),
+    ):
+        keys_of_service = ("--access-key", "testing", "--secret-key", secret)
+        with serving("--host", ADDRESS, *doors, *keys_of_service) as (_, found):
+            done = jobfleet(
+                "run", scenario, "--out", tmp_path / secret, "--target", "aws:wss", "--region",
+                REGION, "--endpoint-url", f"http://{ADDRESS}:{found['http']}", "--ca",
+                tmp_path / "ca.pem",
+            )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        assert words in done.stderr
+    assert summary(tmp_path / "testing")["executions"] == {"SUCCEEDED": 2}
