@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from simulator import poller as module
-from simulator.poller import Poller
+from simulator.poller import Listener, Poller
 from simulator.tcp_stream import Stream
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="a system without epoll")
@@ -84,16 +84,21 @@ async def until(true: Callable[[], object]) -> None:
         await asyncio.sleep(0.002)
 
 
-@asynccontextmanager
-async def pair(poller: Poller) -> AsyncIterator[tuple[Side, Side]]:
-    """A client and a server side that are connected."""
+def opened(poller: Poller) -> tuple[Listener, list[Side]]:
+    """A door, and the sides of those that it lets in."""
     sides: list[Side] = []
 
     def made() -> Side:
         sides.append(Side())
         return sides[-1]
 
-    door = poller.serve(socket.create_server(("127.0.0.1", 0)), made)
+    return poller.serve(socket.create_server(("127.0.0.1", 0)), made), sides
+
+
+@asynccontextmanager
+async def pair(poller: Poller) -> AsyncIterator[tuple[Side, Side]]:
+    """A client and a server side that are connected."""
+    door, sides = opened(poller)
     client = Side()
     await poller.connect(client, *door.address)
     await until(lambda: sides)
@@ -283,13 +288,7 @@ def test_on_loopback_an_address_is_for_so_many_connections(
     monkeypatch.setattr(module, "PER_SOURCE", 4)  # both sides are counted here
 
     async def work(poller: Poller) -> None:
-        sides: list[Side] = []
-
-        def made() -> Side:
-            sides.append(Side())
-            return sides[-1]
-
-        door = poller.serve(socket.create_server(("127.0.0.1", 0)), made)
+        door, sides = opened(poller)
         for number in range(1, 7):
             await poller.connect(Side(), *door.address)
             await until(lambda number=number: len(sides) == number)  # type: ignore[misc]
@@ -372,13 +371,7 @@ def test_no_file_descriptor_is_left_for_a_while(
     monkeypatch.setattr(module, "ACCEPT_AGAIN_S", 0.05)
 
     async def work(poller: Poller) -> None:
-        sides: list[Side] = []
-
-        def made() -> Side:
-            sides.append(Side())
-            return sides[-1]
-
-        door = poller.serve(socket.create_server(("127.0.0.1", 0)), made)
+        door, sides = opened(poller)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with socket.socket() as client:
             resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
